@@ -1,0 +1,137 @@
+//! The servers that are compared and how each is started. A folder of programs in, running processes out.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use crate::load::{Target, pin_to};
+
+/// One server that is measured: a program and its settings.
+#[derive(Debug)]
+pub struct Contender {
+    /// What tables and `--server` call it.
+    pub name: &'static str,
+    /// The library and version behind it.
+    pub what: &'static str,
+    program: &'static str,
+    arguments: &'static [&'static str],
+}
+
+/// Returns every server, the one that the others are divided by first.
+#[must_use]
+pub fn contenders() -> Vec<Contender> {
+    let contender = |name, what, program, arguments| Contender { name, what, program, arguments };
+    vec![
+        contender("ideal", "the floor on tokio, no protocol", "ideal", &[]),
+        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"]),
+        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
+        contender(
+            "fastwebsockets-bare",
+            "0.10.0, handshake by hand",
+            "fastwebsockets",
+            &["--bare"],
+        ),
+        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]),
+        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"]),
+        contender(
+            "tungstenite-4k",
+            "the same, 4 KiB read buffer",
+            "tungstenite",
+            &["--read-buffer", "4096"],
+        ),
+        contender(
+            "tungstenite-4k-batch",
+            "the same, both",
+            "tungstenite",
+            &["--read-buffer", "4096", "--batch"],
+        ),
+    ]
+}
+
+impl Contender {
+    /// Starts the server on its own core and waits until it listens.
+    ///
+    /// # Errors
+    /// Fails when the program is not in `programs`, ends, or prints no loopback address within ten seconds.
+    pub fn start(&self, programs: &Path) -> anyhow::Result<Running> {
+        let program = programs.join(self.program);
+        // A child inherits the cores of the thread that starts it.
+        pin_to(SERVER_CORE)?;
+        let child = Command::new(&program)
+            .args(self.arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        pin_to(GENERATOR_CORE)?;
+        let mut child = Guard(child.with_context(|| format!("starting {}", program.display()))?);
+        let address = child.listening_at().with_context(|| format!("starting {}", self.name))?;
+        let target = Target { address, pid: child.0.id() };
+        Ok(Running { target, _child: child })
+    }
+}
+
+/// A server that runs until this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it is and whom to charge.
+    pub target: Target,
+    _child: Guard,
+}
+
+/// A child process that does not outlive its owner.
+#[derive(Debug)]
+struct Guard(Child);
+
+impl Guard {
+    /// Waits for the line that names the address, and goes on emptying the pipe so that the server never waits for it.
+    fn listening_at(&mut self) -> anyhow::Result<SocketAddr> {
+        let printed = self.0.stdout.take().context("its output is not piped")?;
+        let (found, address) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(printed).lines().map_while(Result::ok) {
+                if let Some(address) = loopback_address(&line) {
+                    // Nobody listens any more once the first address was taken.
+                    let _heard = found.send(address);
+                }
+            }
+        });
+        address.recv_timeout(START_WAIT).context("it printed no 127.0.0.1 address to connect to")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Both fail only when the server has ended by itself, which the measurement has then reported.
+        let _killed = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+/// Finds `127.0.0.1:PORT` anywhere in a line.
+fn loopback_address(line: &str) -> Option<SocketAddr> {
+    let start = line.find("127.0.0.1:")?;
+    let end = line[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+    line[start..end.map_or(line.len(), |length| start + length)].parse().ok()
+}
+
+const START_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::loopback_address;
+
+    #[test]
+    fn the_address_is_found_within_a_sentence() {
+        let expected = "127.0.0.1:4321".parse().ok();
+        assert_eq!(loopback_address("listening on 127.0.0.1:4321"), expected);
+        assert_eq!(loopback_address("Echoing at ws://127.0.0.1:4321/ (1 thread)"), expected);
+        assert_eq!(loopback_address("listening on 127.0.0.1:port"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! What is made of the samples: medians, minima and ratios, as a table for people and as JSON. Samples in, text out.
+
+use std::fmt::{self, Display};
+
+use serde_json::{Value, json};
+
+use crate::load::Sample;
+
+/// What one workload gave on every server, round by round.
+#[derive(Debug)]
+pub struct Figures {
+    /// The workload's name.
+    pub workload: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// One entry for each server, the one that the others are divided by first.
+    pub servers: Vec<Outcome>,
+}
+
+/// What one server gave under one workload.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The server's name.
+    pub server: &'static str,
+    /// One entry for each round; `None` where it failed.
+    pub rounds: Vec<Option<Sample>>,
+}
+
+impl Outcome {
+    fn samples(&self) -> impl Iterator<Item = Sample> {
+        self.rounds.iter().flatten().copied()
+    }
+
+    /// The median of the rounds' ratios to `base`: each round is compared within itself.
+    fn ratio_to(&self, base: &Self) -> Option<f64> {
+        let rounds = self.rounds.iter().zip(&base.rounds);
+        median(
+            rounds.filter_map(|(ours, floor)| Some(ours.as_ref()?.figure / floor.as_ref()?.figure)),
+        )
+    }
+
+    fn median(&self) -> Option<f64> {
+        median(self.samples().map(|sample| sample.figure))
+    }
+
+    fn least(&self) -> Option<f64> {
+        self.samples().map(|sample| sample.figure).min_by(f64::total_cmp)
+    }
+}
+
+impl Figures {
+    /// Returns the figures and the samples behind them.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let servers = self.servers.iter().map(|outcome| {
+            let samples = outcome.rounds.iter().map(|sample| {
+                sample.map(|it| {
+                    json!({
+                        "figure": it.figure,
+                        "generator_us": it.generator_us,
+                        "server_busy": it.server_busy,
+                        "waited": it.waited,
+                    })
+                })
+            });
+            json!({
+                "server": outcome.server,
+                "median": outcome.median(),
+                "least": outcome.least(),
+                "ratio_to_ideal": outcome.ratio_to(&self.servers[0]),
+                "rounds": samples.collect::<Vec<_>>(),
+            })
+        });
+        json!({ "workload": self.workload, "unit": self.unit, "servers": servers.collect::<Vec<_>>() })
+    }
+}
+
+impl Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("{}, {}", self.workload, self.unit);
+        writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
+        for outcome in &self.servers {
+            let share = |of: fn(&Sample) -> Option<f64>| {
+                let median = median(outcome.samples().filter_map(|sample| of(&sample)));
+                median.map(|share| format!("{:.0}%", share * 100.0))
+            };
+            let generator = median(outcome.samples().filter_map(|sample| sample.generator_us));
+            writeln!(
+                f,
+                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}",
+                outcome.server,
+                shown(outcome.median().map(figure)),
+                shown(outcome.least().map(figure)),
+                shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
+                shown(share(|sample| sample.server_busy)),
+                shown(generator.map(figure)),
+                shown(share(|sample| sample.waited)),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn shown(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".to_owned())
+}
+
+/// Three digits that mean something.
+fn figure(value: f64) -> String {
+    let decimals = match value {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    format!("{value:.decimals$}")
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = values[(values.len() - 1) / 2];
+    Some(f64::midpoint(lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figures, Outcome, median};
+    use crate::load::Sample;
+
+    #[test]
+    fn a_ratio_is_taken_within_each_round() {
+        // The machine was twice as slow in the second round, and the floor failed in the third.
+        let floor = outcome("ideal", &[Some(1.0), Some(2.0), None]);
+        let other = outcome("other", &[Some(3.0), Some(6.0), Some(9.0)]);
+        assert_eq!(other.ratio_to(&floor), Some(3.0));
+        let figures = Figures { workload: "echo", unit: "µs", servers: vec![floor, other] };
+        let other = &figures.to_json()["servers"][1];
+        assert_eq!((&other["ratio_to_ideal"], &other["median"]), (&3.0.into(), &6.0.into()));
+        assert_eq!(other["least"], 3.0);
+    }
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between() {
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
+        assert_eq!(median(std::iter::empty()), None);
+    }
+
+    fn outcome(server: &'static str, figures: &[Option<f64>]) -> Outcome {
+        let sample =
+            |figure| Sample { figure, generator_us: None, server_busy: None, waited: None };
+        Outcome { server, rounds: figures.iter().map(|it| it.map(sample)).collect() }
+    }
+}

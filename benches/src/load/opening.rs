@@ -1,0 +1,104 @@
+//! Opens connections (RFC 6455 §4.1) and measures what opening costs. A target in, opened sockets or a sample out.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::account::Account;
+use super::deadline::Deadline;
+use super::sample::{Sample, Target};
+
+/// What does a server pay for a connection: connect, request, 101, reset?
+#[derive(Debug, Clone, Copy)]
+pub struct Openings {
+    /// How many are opened and counted.
+    pub count: u64,
+    /// How many are under way together.
+    pub together: usize,
+}
+
+impl Openings {
+    /// Opens some connections uncounted, then [`Openings::count`] counted ones, each reset after its answer.
+    ///
+    /// # Errors
+    /// Fails when one opening is not answered with the right 101, or the deadline passes.
+    pub fn run(self, target: &Target, deadline: Deadline) -> anyhow::Result<Sample> {
+        self.open(target, deadline, self.count / 10)?;
+        let account = Account::open(target.pid)?;
+        self.open(target, deadline, self.count)?;
+        account.close(self.count)
+    }
+
+    fn open(self, target: &Target, deadline: Deadline, count: u64) -> anyhow::Result<()> {
+        let mut asked = Vec::with_capacity(self.together);
+        for opened in 0..count {
+            deadline.left("openings")?;
+            asked.push(ask(target.address, 0).with_context(|| format!("opening {opened}"))?);
+            if asked.len() == self.together || opened + 1 == count {
+                // Dropping the socket resets the connection: see `ask`.
+                for mut stream in asked.drain(..) {
+                    check_answer(&mut stream).with_context(|| format!("opening up to {opened}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a connection and returns its blocking socket. `index` counts the connections that are open at once.
+///
+/// # Errors
+/// Fails when the server does not answer with the right 101 within ten seconds.
+pub(super) fn open(address: SocketAddr, index: usize) -> anyhow::Result<TcpStream> {
+    let mut stream = ask(address, index)?;
+    check_answer(&mut stream)?;
+    Ok(stream)
+}
+
+/// Connects and sends the request. When the socket is dropped the connection is reset, so that no port waits in TIME_WAIT.
+fn ask(address: SocketAddr, index: usize) -> anyhow::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let source = u8::try_from(1 + index / PORTS_PER_SOURCE).context("too many connections")?;
+    if source > 1 {
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, source), 0)).into())?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_read_timeout(Some(ANSWER_WAIT))?;
+    socket.connect(&address.into()).with_context(|| format!("connecting to {address}"))?;
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(REQUEST.as_bytes())?;
+    Ok(stream)
+}
+
+fn check_answer(stream: &mut TcpStream) -> anyhow::Result<()> {
+    let (mut head, mut filled) = ([0; 2048], 0);
+    while !head[..filled].ends_with(b"\r\n\r\n") {
+        let read =
+            stream.read(&mut head[filled..]).context("waiting for the answer to an opening")?;
+        anyhow::ensure!(read > 0, "{filled} bytes came instead of an answer's head");
+        filled += read;
+    }
+    let head = str::from_utf8(&head[..filled])?;
+    let accepted = head.lines().any(|line| {
+        line.split_once(':').is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT
+        })
+    });
+    anyhow::ensure!(
+        head.starts_with("HTTP/1.1 101 ") && accepted,
+        "the opening was answered with {head:?}"
+    );
+    Ok(())
+}
+
+/// The key of RFC 6455 §1.3 and the answer that it must bring. No extension is offered: none is measured.
+const REQUEST: &str = "GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// Linux hands out about 28,000 ports for one source address.
+const PORTS_PER_SOURCE: usize = 20_000;

@@ -1,0 +1,9 @@
+//! What the measured programs share: listening, a bare opening handshake, and the floor that nothing can go below.
+
+mod floor;
+mod handshake;
+mod listen;
+
+pub use floor::Floor;
+pub use handshake::open;
+pub use listen::{Listen, serve};

@@ -1,0 +1,121 @@
+//! The harness judged: the floor passes every load, and a server that does wrong fails the measurement that meets it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use duplexer_benches::compare::contenders;
+use duplexer_benches::load::{Deadline, Echo, Idle, Openings, Script, Target};
+
+#[test]
+fn the_floor_passes_every_load() -> anyhow::Result<()> {
+    let programs =
+        Path::new(env!("CARGO_BIN_EXE_ideal")).parent().expect("a program lies in a folder");
+    let floor = contenders().swap_remove(0).start(programs)?;
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for (payload_bytes, depth) in
+        [(0, 1), (20, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (700_000, 1)]
+    {
+        let load = Echo { connections: 5, payload_bytes, depth, messages: 100, check_all: true };
+        let sample = load.run(&floor.target, deadline)?;
+        assert!(sample.figure > 0.0, "{payload_bytes} bytes, {depth} in flight: {sample:?}");
+    }
+    let idle = Idle { connections: 50, payload_bytes: 20, rest: Duration::ZERO };
+    idle.run(&floor.target, deadline)?;
+    let openings = Openings { count: 100, together: 7 }.run(&floor.target, deadline)?;
+    assert!(openings.figure > 0.0, "{openings:?}");
+    Ok(())
+}
+
+#[test]
+fn a_changed_byte_is_seen() {
+    let fault = fault_of(|reply| *reply.last_mut().expect("a reply has bytes") ^= 1);
+    assert!(fault.contains("other bytes came back"), "{fault}");
+}
+
+#[test]
+fn a_byte_too_many_is_seen() {
+    let fault = fault_of(|reply| reply.push(0));
+    assert!(fault.contains("23 bytes came back where 22 were asked for"), "{fault}");
+}
+
+#[test]
+fn a_byte_too_few_ends_at_the_deadline() {
+    let fault = fault_of(|reply| reply.truncate(21));
+    assert!(fault.contains("the time was over while waiting for echoes"), "{fault}");
+}
+
+#[test]
+fn a_connection_that_ends_is_seen() -> anyhow::Result<()> {
+    let target = serve(|_| Ok(()))?;
+    let fault = one_message(&target).expect_err("nobody answered");
+    // Which of the two depends on whether the end was seen before or after writing.
+    let fault = format!("{fault:#}");
+    assert!(
+        ["end of file", "reset by peer", "Broken pipe"].iter().any(|it| fault.contains(it)),
+        "{fault}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_refused_opening_is_seen() -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+    let server = std::thread::spawn(move || -> io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        read_head(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    });
+    let fault = one_message(&target).expect_err("the opening was refused");
+    assert!(format!("{fault:#}").contains("403 Forbidden"), "{fault:#}");
+    server.join().expect("the server does not panic")?;
+    Ok(())
+}
+
+/// Returns what the generator says of a server that answers one 20-byte message after `spoil` had the right reply.
+fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
+    let target = serve(move |mut stream: TcpStream| {
+        let mut script = Script::new(0, 20, 1);
+        stream.read_exact(&mut vec![0; script.request.len()])?;
+        spoil(&mut script.reply);
+        stream.write_all(&script.reply)?;
+        // Waits until the generator has gone away.
+        stream.read(&mut [0]).map(drop)
+    });
+    let fault =
+        one_message(&target.expect("a loopback listener")).expect_err("the server does wrong");
+    format!("{fault:#}")
+}
+
+fn one_message(target: &Target) -> anyhow::Result<()> {
+    let load = Echo { connections: 1, payload_bytes: 20, depth: 1, messages: 5, check_all: true };
+    load.run(target, Deadline::after(Duration::from_millis(500))).map(drop)
+}
+
+/// Serves one connection, opened as it should be and then handed to `answer`.
+fn serve(answer: impl FnOnce(TcpStream) -> io::Result<()> + Send + 'static) -> io::Result<Target> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+    std::thread::spawn(move || -> io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        read_head(&mut stream)?;
+        stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        )?;
+        answer(stream)
+    });
+    Ok(target)
+}
+
+fn read_head(stream: &mut TcpStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.extend_from_slice(&byte);
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The plain HTTP side of `duplexer serve`: the chat page, embedded, and health checks. A small tower service; nothing here
+//! knows of WebSockets.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower_service::Service;
+
+/// Answers with the pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pages;
+
+impl<B> Service<Request<B>> for Pages {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(answer(request.method(), request.uri().path())))
+    }
+}
+
+/// What stands at a path: its type and its bytes.
+fn find(path: &str) -> Option<(&'static str, &'static str)> {
+    Some(match path {
+        "/" => (HTML, include_str!("../assets/chat.html")),
+        "/chat.css" => (CSS, include_str!("../assets/chat.css")),
+        "/chat.js" => (JS, include_str!("../assets/chat.js")),
+        "/chat/backoff.js" => (JS, include_str!("../assets/chat/backoff.js")),
+        "/chat/fate.js" => (JS, include_str!("../assets/chat/fate.js")),
+        "/chat/latency.js" => (JS, include_str!("../assets/chat/latency.js")),
+        "/chat/link.js" => (JS, include_str!("../assets/chat/link.js")),
+        "/chat/log.js" => (JS, include_str!("../assets/chat/log.js")),
+        "/chat/outbox.js" => (JS, include_str!("../assets/chat/outbox.js")),
+        "/chat/status.js" => (JS, include_str!("../assets/chat/status.js")),
+        "/chat/tray.js" => (JS, include_str!("../assets/chat/tray.js")),
+        "/chat/wire.js" => (JS, include_str!("../assets/chat/wire.js")),
+        "/health/live" | "/health/ready" => (TEXT, "ok\n"),
+        _ => return None,
+    })
+}
+
+fn answer(method: &Method, path: &str) -> Response<Full<Bytes>> {
+    let Some((kind, text)) = find(path) else {
+        return respond(StatusCode::NOT_FOUND, TEXT, "There is no such page. The chat is at /\n");
+    };
+    match *method {
+        Method::GET | Method::HEAD => respond(StatusCode::OK, kind, text),
+        _ => {
+            let mut response =
+                respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD are served.\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
+    }
+}
+
+fn respond(status: StatusCode, kind: &'static str, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, kind),
+        // A new version of the program is a new version of the page.
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Nothing is loaded from elsewhere, and nothing that others send can run.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' blob: data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_that_a_script_imports_is_served() {
+        let mut imported = 0;
+        for (path, folder) in [("/chat.js", "/"), ("/chat/link.js", "/chat/"), ("/chat/tray.js", "/chat/")] {
+            let (_, script) = find(path).expect("embedded");
+            for line in script.lines().filter(|line| line.starts_with("import ")) {
+                let from = line.split('"').nth(1).expect("a quoted path");
+                let path = format!("{folder}{}", from.trim_start_matches("./"));
+                assert!(find(&path).is_some(), "{path}");
+                imported += 1;
+            }
+        }
+        assert!(imported > 5);
+    }
+
+    #[test]
+    fn unknown_pages_and_methods_are_refused() {
+        assert_eq!(answer(&Method::GET, "/none").status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer(&Method::POST, "/").status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer(&Method::HEAD, "/health/live").status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,403 @@
+//! Makes messages of frames (RFC 6455 §5.4): the order of frames, the extensions' decoding, UTF-8 and size, for a
+//! message of any length. Hands out pieces as they arrive, or the whole message when asked.
+//!
+//! Holds bytes of an unfinished message only, and no more than were received. Knows no control frames.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::extension::{Chain, DecodeError, Decoded};
+use crate::frame::{Header, Opcode, Rsv};
+use crate::limits::Limits;
+use crate::message::{Message, MessageKind};
+use crate::scratch::Scratch;
+use crate::utf8::Utf8Check;
+
+/// How the caller wants the messages that arrive.
+///
+/// ```
+/// use duplexer_proto::Delivery;
+/// assert_eq!(Delivery::default(), Delivery::Whole);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each message in one piece, up to [`Limits::message_bytes_max`].
+    #[default]
+    Whole,
+    /// Pieces as they arrive, up to [`Limits::stream_bytes_max`].
+    Chunks,
+    /// As `Whole`, but a message that outgrows `bytes_max` is left where it is instead of failing: for a caller that
+    /// only wants the control frames behind it.
+    Hold {
+        /// Bytes of one message that are held.
+        bytes_max: usize,
+    },
+    /// Nothing: messages are checked and dropped.
+    Discard,
+}
+
+/// The incoming messages of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Assembler {
+    open: Option<Box<Open>>,
+}
+
+/// A message that has begun and not ended.
+#[derive(Debug)]
+struct Open {
+    kind: MessageKind,
+    /// The reserved bits of the first frame: which extensions decode the message.
+    active: Rsv,
+    /// The frame that is arriving is the last.
+    fin: bool,
+    /// The extensions have more to put out for bytes that they took.
+    undone: bool,
+    /// Nobody wants the rest.
+    discard: bool,
+    /// A piece has been handed out.
+    delivered: bool,
+    utf8: Utf8Check,
+    /// Decoded bytes so far, and a charge for each frame after the first.
+    charged: u64,
+    whole: Vec<u8>,
+}
+
+/// What came of some payload bytes.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// Bytes that were taken.
+    pub(crate) consumed: usize,
+    pub(crate) piece: Piece,
+}
+
+/// What there is to hand out.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Nothing yet.
+    More,
+    /// Nothing, and asking again changes nothing until there are bytes or the delivery changes.
+    Stalled,
+    /// A whole message.
+    Message(Message),
+    /// A piece of a message.
+    Chunk { kind: MessageKind, place: Place, first: bool, last: bool },
+}
+
+impl Piece {
+    const fn stalled_unless(moved: bool) -> Self {
+        if moved { Self::More } else { Self::Stalled }
+    }
+}
+
+/// Where the bytes of a piece are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the front of the payload, all that was taken.
+    Input,
+    /// In [`Scratch::output`].
+    Output,
+}
+
+impl Assembler {
+    /// Whether a message has begun and not ended.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether payload may be asked for again although no byte of the frame is left.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.undone)
+    }
+
+    /// Drops what is left of the message that has begun.
+    pub(crate) fn discard_rest(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.discard = true;
+            open.whole = Vec::new();
+        }
+    }
+
+    /// For a message that is wanted in chunks from now on: hands out what was collected of it while it was held or wanted
+    /// whole.
+    pub(crate) fn hand_out_held(&mut self, scratch: &mut Scratch) -> Option<Piece> {
+        let open = self.open.as_mut().filter(|open| !open.whole.is_empty())?;
+        scratch.output = std::mem::take(&mut open.whole);
+        Some(open.chunk(Place::Output, scratch.output.len(), 0, false))
+    }
+
+    /// Drops the message that has begun, for a connection that is over.
+    pub(crate) fn clear(&mut self) {
+        self.open = None;
+    }
+
+    /// Starts on a data frame.
+    pub(crate) fn begin(&mut self, header: &Header, limits: &Limits) -> Result<(), MessageError> {
+        let kind = match header.opcode {
+            Opcode::Text => MessageKind::Text,
+            Opcode::Binary => MessageKind::Binary,
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                let open = self.open.as_mut().ok_or(MessageError::NothingToContinue)?;
+                open.fin = header.fin;
+                open.charged = open.charged.saturating_add(limits.fragment_charge_bytes);
+                return Ok(());
+            }
+        };
+        if self.open.is_some() {
+            return Err(MessageError::NotContinued { opcode: header.opcode });
+        }
+        self.open = Some(Box::new(Open {
+            kind,
+            active: header.rsv,
+            fin: header.fin,
+            undone: false,
+            discard: false,
+            delivered: false,
+            utf8: Utf8Check::default(),
+            charged: 0,
+            whole: Vec::new(),
+        }));
+        Ok(())
+    }
+
+    /// Takes unmasked payload bytes of the frame that has begun. `left` is how many bytes of the frame
+    /// follow after them.
+    pub(crate) fn payload(
+        &mut self,
+        input: &[u8],
+        left: u64,
+        delivery: Delivery,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, MessageError> {
+        let open = self.open.as_mut().expect("payload follows `begin`, which opens a message");
+        let delivery = if open.discard { Delivery::Discard } else { delivery };
+        let bound = Bound::of(delivery, context.limits);
+        if open.active.is_empty() {
+            bound.check(open.charged.saturating_add(left).saturating_add(input.len() as u64))?;
+        }
+        let progress = if open.active.is_empty() {
+            open.plain(input, left, delivery)?
+        } else {
+            open.transformed(input, left, delivery, bound, context)?
+        };
+        let last = match progress.piece {
+            Piece::Message(_) => true,
+            Piece::Chunk { last, .. } => last,
+            Piece::More | Piece::Stalled => {
+                open.fin && left == 0 && progress.consumed == input.len() && !open.undone
+            }
+        };
+        if last {
+            self.open = None;
+        }
+        Ok(progress)
+    }
+}
+
+/// What decoding needs beside the bytes.
+#[derive(Debug)]
+pub(crate) struct Context<'c> {
+    pub(crate) chain: &'c mut Chain,
+    pub(crate) scratch: &'c mut Scratch,
+    pub(crate) limits: &'c Limits,
+}
+
+impl Open {
+    /// Takes bytes that no extension has transformed.
+    fn plain(
+        &mut self,
+        input: &[u8],
+        left: u64,
+        delivery: Delivery,
+    ) -> Result<Progress, MessageError> {
+        let room = match delivery {
+            Delivery::Hold { bytes_max } => bytes_max.saturating_sub(self.whole.len()),
+            Delivery::Whole | Delivery::Chunks | Delivery::Discard => usize::MAX,
+        };
+        let consumed = input.len().min(room);
+        if consumed == 0 && !input.is_empty() {
+            return Ok(Progress { consumed, piece: Piece::Stalled });
+        }
+        let taken = &input[..consumed];
+        let last = self.fin && left == 0 && consumed == input.len();
+        self.check(taken, last)?;
+        let piece = match delivery {
+            Delivery::Whole | Delivery::Hold { .. } => {
+                self.whole.extend_from_slice(taken);
+                if last { self.message() } else { Piece::stalled_unless(consumed > 0) }
+            }
+            Delivery::Chunks => self.chunk(Place::Input, consumed, consumed, last),
+            Delivery::Discard => Piece::stalled_unless(consumed > 0),
+        };
+        Ok(Progress { consumed, piece })
+    }
+
+    /// Takes bytes that extensions have to decode.
+    fn transformed(
+        &mut self,
+        input: &[u8],
+        left: u64,
+        delivery: Delivery,
+        bound: Bound,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, MessageError> {
+        let ends = self.fin && left == 0;
+        let mut output = match delivery {
+            Delivery::Whole | Delivery::Hold { .. } => std::mem::take(&mut self.whole),
+            Delivery::Chunks | Delivery::Discard => context.scratch.take_output(),
+        };
+        let room = match delivery {
+            // One byte more than allowed shows that there is more.
+            Delivery::Whole => bound.left(self.charged).saturating_add(1),
+            Delivery::Hold { bytes_max } => bytes_max.saturating_sub(output.len()),
+            Delivery::Chunks | Delivery::Discard => {
+                bound.left(self.charged).saturating_add(1).min(CHUNK_BYTES_MAX)
+            }
+        };
+        let start = output.len();
+        let idle = input.is_empty() && !ends && !self.undone;
+        let decoded = if idle {
+            Ok(Decoded { consumed: 0, done: idle })
+        } else {
+            let Context { chain, scratch, .. } = context;
+            chain.decode(self.active, input, ends, room, scratch, &mut output)
+        };
+        let last = ends && decoded.as_ref().is_ok_and(|decoded| decoded.done);
+        self.undone = decoded.as_ref().is_ok_and(|decoded| !decoded.done);
+        let produced = output.len() - start;
+        // In the order of the bytes: what came out is judged before the fault that stopped it, and a text up to its first byte
+        // too many.
+        let checked = self
+            .check(&output[start..], last)
+            .and_then(|()| bound.check(self.charged))
+            .and_then(|()| decoded.map_err(MessageError::Decode));
+        match delivery {
+            Delivery::Whole | Delivery::Hold { .. } => self.whole = output,
+            Delivery::Chunks | Delivery::Discard => context.scratch.output = output,
+        }
+        let Decoded { consumed, .. } = checked?;
+        let piece = match delivery {
+            Delivery::Whole | Delivery::Hold { .. } if last => self.message(),
+            Delivery::Whole | Delivery::Hold { .. } | Delivery::Discard => {
+                Piece::stalled_unless(consumed + produced > 0)
+            }
+            Delivery::Chunks => self.chunk(Place::Output, produced, consumed, last),
+        };
+        Ok(Progress { consumed, piece })
+    }
+
+    /// Counts bytes, and checks the ones of a text.
+    fn check(&mut self, bytes: &[u8], last: bool) -> Result<(), MessageError> {
+        self.charged = self.charged.saturating_add(bytes.len() as u64);
+        match self.kind {
+            MessageKind::Binary => Ok(()),
+            MessageKind::Text => {
+                let pushed = self.utf8.push(bytes);
+                let checked = if last { pushed.and_then(|()| self.utf8.finish()) } else { pushed };
+                checked.map_err(|_| MessageError::NotUtf8)
+            }
+        }
+    }
+
+    fn message(&mut self) -> Piece {
+        let bytes = Bytes::from(std::mem::take(&mut self.whole));
+        Piece::Message(Message::from_checked(self.kind, bytes))
+    }
+
+    fn chunk(&mut self, place: Place, len: usize, consumed: usize, last: bool) -> Piece {
+        if len == 0 && !last {
+            return Piece::stalled_unless(consumed > 0);
+        }
+        let first = !std::mem::replace(&mut self.delivered, true);
+        Piece::Chunk { kind: self.kind, place, first, last }
+    }
+
+}
+
+/// The size that a message may have in one way of delivery.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    max: u64,
+    setting: &'static str,
+}
+
+impl Bound {
+    const fn of(delivery: Delivery, limits: &Limits) -> Self {
+        match delivery {
+            Delivery::Whole => Self { max: limits.message_bytes_max, setting: "message_bytes_max" },
+            Delivery::Chunks => Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" },
+            Delivery::Hold { .. } | Delivery::Discard => Self { max: u64::MAX, setting: "" },
+        }
+    }
+
+    const fn check(self, charged: u64) -> Result<(), MessageError> {
+        if charged > self.max {
+            return Err(MessageError::TooBig { max: self.max, setting: self.setting });
+        }
+        Ok(())
+    }
+
+    /// How many bytes fit beside those charged so far.
+    fn left(self, charged: u64) -> usize {
+        usize::try_from(self.max.saturating_sub(charged)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A message that stands whole and untransformed in one frame, made without opening it.
+#[inline]
+pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message, MessageError> {
+    if kind == MessageKind::Text {
+        let mut utf8 = Utf8Check::default();
+        let checked = utf8.push(payload).and_then(|()| utf8.finish());
+        checked.map_err(|_| MessageError::NotUtf8)?;
+    }
+    Ok(Message::from_checked(kind, Bytes::copy_from_slice(payload)))
+}
+
+/// A peer's message breaks a rule or a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A continuation frame without a message to continue (RFC 6455 §5.4).
+    NothingToContinue,
+    /// A new message inside one that has not ended (RFC 6455 §5.4).
+    NotContinued {
+        /// The new message's opcode.
+        opcode: Opcode,
+    },
+    /// A text that is not UTF-8 (RFC 6455 §8.1).
+    NotUtf8,
+    /// A message over a limit.
+    TooBig {
+        /// The limit in bytes.
+        max: u64,
+        /// The setting's name.
+        setting: &'static str,
+    },
+    /// A message that its extension cannot decode.
+    Decode(DecodeError),
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToContinue => {
+                f.write_str("continuation frame without a message to continue (RFC 6455 §5.4)")
+            }
+            Self::NotContinued { opcode } => write!(
+                f,
+                "{opcode:?} frame inside a message that has not ended (RFC 6455 §5.4)"
+            ),
+            Self::NotUtf8 => f.write_str("text message that is not UTF-8 (RFC 6455 §8.1)"),
+            Self::TooBig { max, setting } => {
+                write!(f, "message over the limit {setting} of {max} bytes")
+            }
+            Self::Decode(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MessageError {}
+
+/// Most bytes that one piece of a transformed message has.
+const CHUNK_BYTES_MAX: usize = 16 << 10;

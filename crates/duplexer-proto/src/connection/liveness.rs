@@ -1,0 +1,229 @@
+//! When to ask whether the peer is still there, and when to give up: pings, pongs and deadlines (RFC 6455 §5.5.2).
+//! Reads no clock: the caller says what time it is, and is told when to come back.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// When pings are sent without being asked for.
+///
+/// ```
+/// use duplexer_proto::Keepalive;
+/// use std::time::Duration;
+/// let often = Keepalive { interval: Some(Duration::from_secs(5)), ..Keepalive::default() };
+/// assert_eq!(often.timeout, Duration::from_secs(20));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "two durations say all there is")]
+pub struct Keepalive {
+    /// Time between pings; `None` sends none. Default 20 s.
+    pub interval: Option<Duration>,
+    /// Time after a ping within which something must arrive. Default 20 s.
+    pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        let default = Duration::from_secs(20);
+        Self { interval: Some(default), timeout: default }
+    }
+}
+
+/// What the time demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// A ping with this number as its payload.
+    Ping(u64),
+    /// The peer has been silent for too long.
+    Lost,
+    /// The closing handshake has taken too long.
+    CloseOverdue,
+}
+
+/// The timers of one connection.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    keepalive: Keepalive,
+    timer: Timer,
+    /// Something has arrived since `Timer::Alive::pong_by` was set.
+    heard: bool,
+    /// The number of the last ping sent, and when.
+    sent: u64,
+    sent_at: Time,
+    /// The highest number that a pong has answered.
+    answered: u64,
+    rtt: Option<Duration>,
+}
+
+/// What the next deadline is for.
+#[derive(Clone, Copy, Debug)]
+enum Timer {
+    /// The caller has not asked yet.
+    Unset,
+    /// Pings are due; the answer to one may be awaited.
+    Alive { ping_at: Time, pong_by: Option<Time> },
+    /// The closing handshake has to end.
+    Closing { by: Time },
+    /// No deadline.
+    Off,
+}
+
+impl Liveness {
+    pub(crate) const fn new(keepalive: Keepalive) -> Self {
+        Self {
+            keepalive,
+            timer: Timer::Unset,
+            heard: false,
+            sent: 0,
+            sent_at: Time::ORIGIN,
+            answered: 0,
+            rtt: None,
+        }
+    }
+
+    pub(crate) const fn keepalive(&self) -> Keepalive {
+        self.keepalive
+    }
+
+    /// Something has arrived.
+    #[inline]
+    pub(crate) const fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// The time to look again, counted from `now` on first use.
+    pub(crate) fn next(&mut self, now: Time) -> Option<Time> {
+        if matches!(self.timer, Timer::Unset) {
+            self.timer = match self.keepalive.interval {
+                Some(interval) => Timer::Alive { ping_at: now + interval, pong_by: None },
+                None => Timer::Off,
+            };
+        }
+        match self.timer {
+            Timer::Alive { ping_at, pong_by } => Some(pong_by.map_or(ping_at, |by| by.min(ping_at))),
+            Timer::Closing { by } => Some(by),
+            Timer::Unset | Timer::Off => None,
+        }
+    }
+
+    /// From now on only the deadline of the closing handshake counts; the first one stays.
+    pub(crate) const fn close_by(&mut self, deadline: Time) {
+        if !self.is_closing() {
+            self.timer = Timer::Closing { by: deadline };
+        }
+    }
+
+    /// Whether the closing handshake has, or had, a deadline.
+    pub(crate) const fn is_closing(&self) -> bool {
+        matches!(self.timer, Timer::Closing { .. })
+    }
+
+    /// Judges the time. What has arrived by then must have been received before.
+    pub(crate) fn due(&mut self, now: Time) -> Due {
+        let (ping_at, pong_by) = match self.timer {
+            Timer::Alive { ping_at, pong_by } => (ping_at, pong_by.filter(|_| !self.heard)),
+            Timer::Closing { by } if by <= now => return Due::CloseOverdue,
+            Timer::Closing { .. } | Timer::Unset | Timer::Off => return Due::Nothing,
+        };
+        if pong_by.is_some_and(|by| by <= now) {
+            return Due::Lost;
+        }
+        if now < ping_at {
+            self.timer = Timer::Alive { ping_at, pong_by };
+            return Due::Nothing;
+        }
+        if pong_by.is_none() {
+            self.heard = false;
+        }
+        self.timer = Timer::Alive {
+            ping_at: now + self.keepalive.interval.unwrap_or(Duration::MAX),
+            pong_by: Some(pong_by.unwrap_or(now + self.keepalive.timeout)),
+        };
+        Due::Ping(self.ping(now))
+    }
+
+    /// Counts a ping and tells its number.
+    pub(crate) const fn ping(&mut self, now: Time) -> u64 {
+        self.sent += 1;
+        self.sent_at = now;
+        self.sent
+    }
+
+    /// A pong has arrived at `now`. Tells the highest ping that is answered by it.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Time) -> Option<u64> {
+        let number = u64::from_be_bytes(payload.try_into().ok()?);
+        // Nobody asked for it (RFC 6455 §5.5.3), or it was counted already.
+        if number <= self.answered || number > self.sent {
+            return None;
+        }
+        self.answered = number;
+        if number == self.sent {
+            self.rtt = Some(now.since(self.sent_at));
+        }
+        Some(number)
+    }
+
+    /// The highest number that a pong has answered.
+    pub(crate) const fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// The last measured time from a ping to its pong.
+    pub(crate) const fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_silent_peer_is_lost_when_the_pong_is_overdue() {
+        let mut liveness = Liveness::new(Keepalive::default());
+        assert_eq!(liveness.next(at(0)), Some(at(20)));
+        assert_eq!(liveness.due(at(19)), Due::Nothing);
+        assert_eq!(liveness.due(at(20)), Due::Ping(1));
+        assert_eq!(liveness.next(at(20)), Some(at(40)));
+        assert_eq!(liveness.due(at(40)), Due::Lost);
+    }
+
+    #[test]
+    fn anything_that_arrives_counts_as_a_sign_of_life() {
+        let mut liveness = Liveness::new(Keepalive::default());
+        liveness.next(at(0));
+        assert_eq!(liveness.due(at(20)), Due::Ping(1));
+        liveness.heard();
+        assert_eq!(liveness.due(at(40)), Due::Ping(2));
+        assert_eq!(liveness.due(at(60)), Due::Lost);
+    }
+
+    #[test]
+    fn pings_more_often_than_the_timeout_keep_the_first_deadline() {
+        let interval = Some(Duration::from_secs(5));
+        let mut liveness = Liveness::new(Keepalive { interval, ..Keepalive::default() });
+        liveness.next(at(0));
+        for (second, number) in [(5, 1), (10, 2), (15, 3), (20, 4)] {
+            assert_eq!(liveness.due(at(second)), Due::Ping(number));
+        }
+        assert_eq!(liveness.due(at(25)), Due::Lost);
+    }
+
+    #[test]
+    fn a_pong_answers_its_ping_and_all_before_it() {
+        // RFC 6455 §5.5.3: a peer may answer only the last of several pings.
+        let mut liveness = Liveness::new(Keepalive::default());
+        let (first, second) = (liveness.ping(at(1)), liveness.ping(at(2)));
+        assert_eq!(liveness.pong(&(second + 1).to_be_bytes(), at(3)), None);
+        assert_eq!(liveness.pong(b"unasked", at(3)), None);
+        assert_eq!(liveness.pong(&second.to_be_bytes(), at(3)), Some(second));
+        assert_eq!(liveness.pong(&first.to_be_bytes(), at(4)), None);
+        assert_eq!((liveness.answered(), liveness.rtt()), (2, Some(Duration::from_secs(1))));
+    }
+}

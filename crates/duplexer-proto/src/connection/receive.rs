@@ -1,0 +1,218 @@
+//! The incoming direction of an open connection: bytes in, at most one event out for each call.
+
+use std::ops::Range;
+
+use crate::assembler::{Context, Delivery, Piece, Place, single_frame};
+use crate::close::CloseReason;
+use crate::connection::endpoint::Connection;
+use crate::connection::event::{Chunk, Event, Received};
+use crate::connection::fault::Fault;
+use crate::connection::state::State;
+use crate::frame::{FrameError, Header, Opcode};
+use crate::message::{Message, MessageKind};
+use crate::scratch::Scratch;
+
+/// An event, with places instead of the bytes there.
+enum Found {
+    Nothing,
+    Message(Message),
+    Chunk { kind: MessageKind, place: Place, range: Range<usize>, first: bool, last: bool },
+    Ping(Range<usize>),
+    Pong(Range<usize>),
+    Close(CloseReason),
+}
+
+impl Found {
+    /// What came of payload bytes at `range`.
+    fn of(piece: Piece, range: Range<usize>) -> Self {
+        match piece {
+            Piece::Stalled | Piece::More => Self::Nothing,
+            Piece::Message(message) => Self::Message(message),
+            Piece::Chunk { kind, place, first, last } => {
+                Self::Chunk { kind, place, range, first, last }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Takes incoming bytes up to the next event, unmasking them in place.
+    ///
+    /// Bytes that were not consumed must be at the front of the next call's input, unchanged; an incomplete header or
+    /// control frame, 139 bytes at most, is left there. Call again while there is an event: with bytes, or with none to
+    /// get what a change of `delivery` sets free. Once a Close was received or the connection failed, everything
+    /// is consumed and dropped (RFC 6455 §5.5.1, §7.1.7); while a Close of this end's waits for its answer, messages are.
+    ///
+    /// # Errors
+    /// The peer broke a rule or a limit. The connection has failed, and the Close that says why is queued.
+    pub fn receive<'i>(
+        &mut self,
+        input: &'i mut [u8],
+        delivery: Delivery,
+        scratch: &'i mut Scratch,
+    ) -> Result<Received<'i>, Fault> {
+        let delivery = match self.machine.state() {
+            State::Open => delivery,
+            State::Closing => Delivery::Discard,
+            State::Answering | State::Failing | State::Closed => {
+                return Ok(Received { consumed: input.len(), event: None });
+            }
+        };
+        if !input.is_empty() {
+            self.liveness.heard();
+        }
+        let (consumed, found) = match self.advance(input, delivery, scratch) {
+            Ok(done) => done,
+            Err(fault) => {
+                self.fail(fault.close_code(), &fault.to_string(), scratch);
+                return Err(fault);
+            }
+        };
+        let event = match found {
+            Found::Nothing => None,
+            Found::Message(message) => Some(Event::Message(message)),
+            Found::Chunk { kind, place, range, first, last } => {
+                let bytes = match place {
+                    Place::Input => &input[range],
+                    Place::Output => &scratch.output[..],
+                };
+                Some(Event::Chunk(Chunk { kind, bytes, first, last }))
+            }
+            Found::Ping(range) => Some(Event::Ping(&input[range])),
+            Found::Pong(range) => Some(Event::Pong(&input[range])),
+            Found::Close(reason) => Some(Event::Close(reason)),
+        };
+        Ok(Received { consumed, event })
+    }
+
+    /// Drops what is left of the incoming message that has begun; the next one is delivered again.
+    pub fn discard_rest(&mut self) {
+        self.assembler.discard_rest();
+    }
+
+    /// Whether an incoming message has begun and not ended.
+    #[must_use]
+    pub const fn is_inside_message(&self) -> bool {
+        self.assembler.is_open()
+    }
+
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        delivery: Delivery,
+        scratch: &mut Scratch,
+    ) -> Result<(usize, Found), Fault> {
+        if delivery == Delivery::Chunks
+            && let Some(held) = self.assembler.hand_out_held(scratch)
+        {
+            return Ok((0, Found::of(held, 0..0)));
+        }
+        let mut used = 0;
+        loop {
+            if !self.in_frame {
+                let Some((header, len)) = self.decoder.peek(&input[used..])? else {
+                    return Ok((used, Found::Nothing));
+                };
+                let end = u64::try_from(used + len).ok().and_then(|at| at.checked_add(header.payload_len));
+                let whole = end.and_then(|end| usize::try_from(end).ok()).filter(|end| *end <= input.len());
+                if header.opcode.is_control() {
+                    let Some(end) = whole else { return Ok((used, Found::Nothing)) };
+                    let range = self.unmask_whole(&header, used + len..end, input);
+                    return Ok((end, self.control(header.opcode, range, input, scratch)?));
+                }
+                if header.payload_len > self.limits.frame_bytes_max {
+                    let (len, max) = (header.payload_len, self.limits.frame_bytes_max);
+                    return Err(FrameError::FrameTooBig { len, max }.into());
+                }
+                if let (Some(end), Some(kind)) = (whole, self.single(&header, delivery)) {
+                    let range = self.unmask_whole(&header, used + len..end, input);
+                    return Ok((end, Found::Message(single_frame(kind, &input[range])?)));
+                }
+                self.assembler.begin(&header, &self.limits)?;
+                self.decoder.begin(&header);
+                self.in_frame = true;
+                used += len;
+            }
+            let (consumed, found) = self.payload(used, input, delivery, scratch)?;
+            used += consumed;
+            match found {
+                Some(Found::Nothing) => {}
+                Some(found) => return Ok((used, found)),
+                None => return Ok((used, Found::Nothing)),
+            }
+        }
+    }
+
+    /// The kind of message that a data frame alone makes, where nothing but its bytes has to be looked at.
+    #[inline]
+    fn single(&self, header: &Header, delivery: Delivery) -> Option<MessageKind> {
+        let bytes_max = match delivery {
+            Delivery::Whole => self.limits.message_bytes_max,
+            Delivery::Hold { bytes_max } => bytes_max as u64,
+            Delivery::Chunks | Delivery::Discard => return None,
+        };
+        let alone = header.fin && header.rsv.is_empty() && !self.assembler.is_open();
+        if alone && header.payload_len <= bytes_max { header.opcode.message_kind() } else { None }
+    }
+
+    /// Unmasks a frame that is there whole.
+    #[inline]
+    fn unmask_whole(
+        &mut self,
+        header: &Header,
+        range: Range<usize>,
+        input: &mut [u8],
+    ) -> Range<usize> {
+        self.decoder.begin(header);
+        let there = self.decoder.unmask(&mut input[range.clone()]);
+        self.decoder.take(there);
+        range
+    }
+
+    /// Hands payload bytes of the current data frame to the assembler; `None` when that changes nothing.
+    fn payload(
+        &mut self,
+        at: usize,
+        input: &mut [u8],
+        delivery: Delivery,
+        scratch: &mut Scratch,
+    ) -> Result<(usize, Option<Found>), Fault> {
+        let there = self.decoder.unmask(&mut input[at..]);
+        let left = self.decoder.remaining() - there as u64;
+        let mut context = Context { chain: &mut self.chain, scratch, limits: &self.limits };
+        let progress =
+            self.assembler.payload(&input[at..at + there], left, delivery, &mut context)?;
+        self.decoder.take(progress.consumed);
+        self.in_frame = self.decoder.remaining() > 0 || self.assembler.is_undone();
+        let found = match progress.piece {
+            // The frame goes on beyond the input, or must not be taken.
+            Piece::Stalled if self.in_frame => None,
+            piece => Some(Found::of(piece, at..at + progress.consumed)),
+        };
+        Ok((progress.consumed, found))
+    }
+
+    /// Does what a control frame asks for.
+    fn control(
+        &mut self,
+        opcode: Opcode,
+        range: Range<usize>,
+        input: &[u8],
+        scratch: &mut Scratch,
+    ) -> Result<Found, Fault> {
+        let payload = &input[range.clone()];
+        Ok(match opcode {
+            Opcode::Ping => {
+                self.answer_ping(payload, scratch);
+                Found::Ping(range)
+            }
+            Opcode::Pong => Found::Pong(range),
+            Opcode::Close => {
+                let reason = CloseReason::parse(payload)?;
+                self.answer_close(&reason, scratch);
+                Found::Close(reason)
+            }
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => Found::Nothing,
+        })
+    }
+}

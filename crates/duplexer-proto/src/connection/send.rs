@@ -1,0 +1,267 @@
+//! The outgoing direction of an open connection: messages whole, prepared or piece by piece, pings and pongs.
+//! Everything goes to the queue; nothing here waits.
+
+use std::fmt;
+
+use crate::connection::endpoint::{Connection, Writing};
+use crate::connection::state::State;
+use crate::extension::Boundary;
+use crate::frame::{Opcode, Rsv};
+use crate::message::{Message, MessageKind};
+use crate::prepared::Prepared;
+use crate::scratch::Scratch;
+use crate::time::Time;
+
+/// How one message is sent.
+///
+/// ```
+/// let secret = duplexer_proto::SendOptions::default().compress(false);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendOptions {
+    /// Whether negotiated extensions may transform the message. Default true; secrets beside text that an attacker
+    /// chooses are better sent without (RFC 7692 §9).
+    pub compress: bool,
+}
+
+impl SendOptions {
+    /// The same with [`compress`](SendOptions::compress) set.
+    #[must_use]
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self { compress: true }
+    }
+}
+
+impl Connection {
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// The connection is not open, or a message that is written in pieces has not ended.
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: Message,
+        options: SendOptions,
+        scratch: &mut Scratch,
+    ) -> Result<(), SendError> {
+        self.may_send()?;
+        let opcode = Opcode::first_of(message.kind());
+        let rsv = self.choose(message.kind(), Some(message.len() as u64), options);
+        let frame = self.frame(true, rsv, opcode, scratch);
+        if rsv.is_empty() {
+            self.queue.push(frame, message.into_bytes(), scratch);
+            return Ok(());
+        }
+        let mut payload = scratch.take_buffer();
+        self.chain.encode(rsv, message.as_bytes(), Boundary::End, scratch, &mut payload);
+        self.queue.push_copied(frame, &payload, scratch);
+        scratch.give_buffer(payload);
+        Ok(())
+    }
+
+    /// Queues a prepared message: by reference where this connection's frame is the same as others', encoded for this
+    /// connection where it masks or its extensions depend on what came before.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send).
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        options: SendOptions,
+        scratch: &mut Scratch,
+    ) -> Result<(), SendError> {
+        self.may_send()?;
+        let message = prepared.message();
+        let active = self.choose(message.kind(), Some(message.len() as u64), options);
+        let shared =
+            if self.role.masks() { None } else { prepared.frame(&mut self.chain, active, scratch) };
+        match shared {
+            Some(frame) => {
+                self.queue.push_encoded(frame, scratch);
+                Ok(())
+            }
+            None => self.send(message.clone(), options, scratch),
+        }
+    }
+
+    /// Begins a message of any length that is written piece by piece. Until it ends no other may be sent
+    /// (RFC 6455 §5.4).
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send).
+    pub fn start_message(
+        &mut self,
+        kind: MessageKind,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        self.may_send()?;
+        let active = self.choose(kind, None, options);
+        self.writing = Some(Writing { opcode: Opcode::first_of(kind), rsv: active, active });
+        Ok(())
+    }
+
+    /// Queues a piece of the message that was begun. With [`Boundary::Within`] an extension may hold bytes back; without one, each
+    /// piece is a frame. The caller of a text answers for the whole being UTF-8.
+    ///
+    /// # Errors
+    /// No message was begun, or the connection has closed since.
+    pub fn write_message(
+        &mut self,
+        bytes: &[u8],
+        boundary: Boundary,
+        scratch: &mut Scratch,
+    ) -> Result<(), SendError> {
+        let Some(writing) = self.writing else {
+            return Err(match self.machine.state() {
+                State::Open => SendError::NotStarted,
+                _ => SendError::Closed,
+            });
+        };
+        let fin = boundary == Boundary::End;
+        let mut encoded = Vec::new();
+        let payload = if writing.active.is_empty() {
+            bytes
+        } else {
+            encoded = scratch.take_buffer();
+            self.chain.encode(writing.active, bytes, boundary, scratch, &mut encoded);
+            &encoded
+        };
+        if fin || !payload.is_empty() {
+            let frame = self.frame(fin, writing.rsv, writing.opcode, scratch);
+            self.queue.push_copied(frame, payload, scratch);
+            let rest = Writing { opcode: Opcode::Continuation, rsv: Rsv::EMPTY, ..writing };
+            self.writing = if fin { None } else { Some(rest) };
+        }
+        scratch.give_buffer(encoded);
+        Ok(())
+    }
+
+    /// Whether a message that is written in pieces has begun and not ended.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Queues a ping ahead of waiting data, and tells its number: [`answered`](Connection::answered) reaches it
+    /// once the pong was seen.
+    ///
+    /// # Errors
+    /// The connection is not open.
+    pub fn ping(&mut self, now: Time, scratch: &mut Scratch) -> Result<u64, ControlError> {
+        self.may_control(&[])?;
+        let number = self.liveness.ping(now);
+        self.push_ping(&number.to_be_bytes(), scratch);
+        Ok(number)
+    }
+
+    /// Queues a ping with a payload of the caller's, at most 125 bytes.
+    ///
+    /// # Errors
+    /// The connection is not open, or the payload is too long.
+    pub fn ping_with(&mut self, payload: &[u8], scratch: &mut Scratch) -> Result<(), ControlError> {
+        self.may_control(payload)?;
+        self.push_ping(payload, scratch);
+        Ok(())
+    }
+
+    /// Queues a pong that nobody asked for (RFC 6455 §5.5.3), with at most 125 bytes.
+    ///
+    /// # Errors
+    /// The connection is not open, or the payload is too long.
+    pub fn pong(&mut self, payload: &[u8], scratch: &mut Scratch) -> Result<(), ControlError> {
+        self.may_control(payload)?;
+        let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
+        self.queue.push_control(frame, payload, scratch);
+        Ok(())
+    }
+
+    #[inline]
+    fn choose(&self, kind: MessageKind, len: Option<u64>, options: SendOptions) -> Rsv {
+        if self.chain.is_empty() {
+            return Rsv::EMPTY;
+        }
+        self.chain.choose(kind, len, options.compress)
+    }
+
+    #[inline]
+    fn may_send(&self) -> Result<(), SendError> {
+        match self.machine.state() {
+            State::Open if self.writing.is_some() => Err(SendError::Busy),
+            State::Open => Ok(()),
+            State::Closing | State::Answering | State::Failing | State::Closed => {
+                Err(SendError::Closed)
+            }
+        }
+    }
+
+    fn may_control(&self, payload: &[u8]) -> Result<(), ControlError> {
+        if self.machine.state() != State::Open {
+            return Err(ControlError::Closed);
+        }
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(ControlError::TooLong { len: payload.len() });
+        }
+        Ok(())
+    }
+}
+
+/// A message was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closing or closed.
+    Closed,
+    /// A message that is written in pieces has not ended (RFC 6455 §5.4).
+    Busy,
+    /// A piece of a message that was never begun.
+    NotStarted,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the connection is closing or closed",
+            Self::Busy => "a message that is written in pieces has not ended",
+            Self::NotStarted => "no message was begun",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// A ping or pong was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The connection is closing or closed.
+    Closed,
+    /// More than the 125 bytes that a control frame holds (RFC 6455 §5.5).
+    TooLong {
+        /// The payload's length in bytes.
+        len: usize,
+    },
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the connection is closing or closed"),
+            Self::TooLong { len } => {
+                write!(f, "control frame of {len} bytes; at most 125 fit (RFC 6455 §5.5)")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ControlError {}
+
+/// Longest payload of a control frame (RFC 6455 §5.5).
+const CONTROL_BYTES_MAX: usize = 125;

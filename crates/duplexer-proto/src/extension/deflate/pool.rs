@@ -1,0 +1,109 @@
+//! The compression contexts of one thread, lent to connections for one message at a time, and a
+//! buffer to work in. Bounded in number; a context comes back reset.
+
+use std::fmt;
+
+use zlib_rs::DeflateConfig;
+
+use super::inflater::Inflater;
+
+/// The contexts that one thread's connections share.
+pub(super) struct DeflatePool {
+    /// [`STAGE_BYTES`] long; zlib writes here, so that no output is filled with zeros first.
+    pub(super) stage: Box<[u8]>,
+    compressors: Vec<(CompressorKind, Box<zlib_rs::Deflate>)>,
+    #[expect(clippy::vec_box, reason = "connections borrow them by their pointer")]
+    inflaters: Vec<Box<Inflater>>,
+}
+
+/// What makes one compressor as good as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CompressorKind {
+    /// 9 to 15.
+    pub(super) window_bits: u8,
+    /// 0 to 9.
+    pub(super) level: u8,
+}
+
+impl DeflatePool {
+    /// A compressor that remembers nothing.
+    pub(super) fn take_compressor(&mut self, kind: CompressorKind) -> Box<zlib_rs::Deflate> {
+        match self.compressors.iter().rposition(|(kept, _)| *kept == kind) {
+            Some(at) => self.compressors.remove(at).1,
+            None => Box::new(zlib_rs::Deflate::new_with_config(DeflateConfig {
+                window_bits: -i32::from(kind.window_bits),
+                ..DeflateConfig::new(i32::from(kind.level))
+            })),
+        }
+    }
+
+    /// Takes a compressor back. Where enough are kept, the one that came back first is freed.
+    pub(super) fn give_compressor(
+        &mut self,
+        kind: CompressorKind,
+        mut compressor: Box<zlib_rs::Deflate>,
+    ) {
+        compressor.reset();
+        if self.compressors.len() == COMPRESSORS_KEPT_MAX {
+            self.compressors.remove(0);
+        }
+        self.compressors.push((kind, compressor));
+    }
+
+    /// An inflater that remembers nothing.
+    pub(super) fn take_inflater(&mut self) -> Box<Inflater> {
+        self.inflaters.pop().unwrap_or_default()
+    }
+
+    /// Takes an inflater back, or frees it where enough are kept.
+    pub(super) fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
+        if self.inflaters.len() < INFLATERS_KEPT_MAX {
+            inflater.reset();
+            self.inflaters.push(inflater);
+        }
+    }
+}
+
+impl Default for DeflatePool {
+    fn default() -> Self {
+        Self { stage: vec![0; STAGE_BYTES].into(), compressors: Vec::new(), inflaters: Vec::new() }
+    }
+}
+
+impl fmt::Debug for DeflatePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeflatePool")
+            .field("compressors", &self.compressors.len())
+            .field("inflaters", &self.inflaters.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The most that zlib puts out in one call.
+const STAGE_BYTES: usize = 32 << 10;
+/// Most compressors kept, at up to 380 KB each. More are in use only while as many messages are
+/// half sent.
+const COMPRESSORS_KEPT_MAX: usize = 4;
+/// Most inflaters kept, at up to 80 KB each.
+const INFLATERS_KEPT_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_contexts_are_kept() {
+        let mut pool = DeflatePool::default();
+        let kinds = (9..=15).map(|window_bits| CompressorKind { window_bits, level: 6 });
+        for kind in kinds {
+            let compressor = pool.take_compressor(kind);
+            pool.give_compressor(kind, compressor);
+        }
+        let kept: Vec<u8> = pool.compressors.iter().map(|(kind, _)| kind.window_bits).collect();
+        assert_eq!(kept, [12, 13, 14, 15]);
+
+        let taken: Vec<_> = (0..20).map(|_| pool.take_inflater()).collect();
+        taken.into_iter().for_each(|inflater| pool.give_inflater(inflater));
+        assert_eq!(pool.inflaters.len(), INFLATERS_KEPT_MAX);
+    }
+}

@@ -1,0 +1,84 @@
+//! Takes incoming frames apart where they lie: headers are checked against the role and the negotiated bits, payloads
+//! unmasked in place. Keeps a position, never bytes, and does not know what a message is.
+
+use crate::frame::header::{FrameError, Header, Opcode, Rsv};
+use crate::mask::mask;
+use crate::role::Role;
+
+/// The incoming direction's place between and within frames.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    role: Role,
+    rsv_allowed: Rsv,
+    key: Option<[u8; 4]>,
+    /// Payload bytes of the current frame that were not taken yet.
+    remaining: u64,
+    /// Payload bytes of the current frame that were unmasked, taken or not.
+    unmasked: u64,
+    /// Payload bytes of the current frame that were taken.
+    taken: u64,
+}
+
+impl Decoder {
+    /// A decoder for frames that arrive at `role`, whose first frames may carry `rsv_allowed`.
+    pub(crate) const fn new(role: Role, rsv_allowed: Rsv) -> Self {
+        Self { role, rsv_allowed, key: None, remaining: 0, unmasked: 0, taken: 0 }
+    }
+
+    /// Reads the next frame's header without taking it; `None` when more bytes are needed.
+    #[inline]
+    pub(crate) fn peek(&self, input: &[u8]) -> Result<Option<(Header, usize)>, FrameError> {
+        let Some((header, len)) = Header::parse(input)? else { return Ok(None) };
+        match (self.role, header.mask) {
+            (Role::Server, None) => return Err(FrameError::NotMasked),
+            (Role::Client, Some(_)) => return Err(FrameError::Masked),
+            (Role::Server, Some(_)) | (Role::Client, None) => {}
+        }
+        let allowed = match header.opcode {
+            Opcode::Text | Opcode::Binary => self.rsv_allowed,
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => Rsv::EMPTY,
+        };
+        let rsv = header.rsv.without(allowed);
+        if !rsv.is_empty() {
+            return Err(FrameError::ReservedBits { rsv, opcode: header.opcode });
+        }
+        Ok(Some((header, len)))
+    }
+
+    /// Starts on the payload of `header`'s frame.
+    pub(crate) const fn begin(&mut self, header: &Header) {
+        self.key = header.mask;
+        self.remaining = header.payload_len;
+        self.unmasked = 0;
+        self.taken = 0;
+    }
+
+    /// Unmasks what `input` has of the current payload, and tells how many bytes that is. Bytes that were
+    /// unmasked by an earlier call and not taken since must be at the front again.
+    #[inline]
+    pub(crate) fn unmask(&mut self, input: &mut [u8]) -> usize {
+        let there = usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
+        if let Some(key) = self.key {
+            let clear = (self.unmasked - self.taken) as usize;
+            if clear < there {
+                mask(&mut input[clear..there], key, self.unmasked);
+                self.unmasked = self.taken + there as u64;
+            }
+        }
+        there
+    }
+
+    /// Takes `len` bytes that were unmasked.
+    pub(crate) const fn take(&mut self, len: usize) {
+        self.remaining -= len as u64;
+        self.taken += len as u64;
+        if self.unmasked < self.taken {
+            self.unmasked = self.taken;
+        }
+    }
+
+    /// Payload bytes of the current frame that have not been taken.
+    pub(crate) const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+}

@@ -1,0 +1,45 @@
+//! The WebSocket protocol without I/O: RFC 6455 and permessage-deflate (RFC 7692) as state machines.
+//!
+//! Bytes, points in time and entropy go in; events and bytes come out. There is no socket, clock, randomness or runtime
+//! here, so the same input gives the same output, however it was cut. Programs use the `duplexer` crate,
+//! which runs this one on tokio; this crate is for those who bring their own I/O, and for tests.
+
+#![forbid(clippy::unwrap_used)]
+
+mod assembler;
+mod client;
+mod close;
+mod code;
+mod connection;
+pub mod extension;
+pub mod frame;
+pub mod handshake;
+mod limits;
+mod mask;
+mod message;
+mod prepared;
+mod role;
+mod scratch;
+mod server;
+mod time;
+mod uri;
+mod utf8;
+
+pub use assembler::{Delivery, MessageError};
+pub use client::{ClientConfig, ClientHandshake, HandshakeError, Opened, SetupError};
+pub use close::{CloseBodyError, CloseReason, CloseReasonError};
+pub use code::CloseCode;
+pub use connection::{
+    Chunk, CloseInfo, Connection, ControlError, End, Event, Fault, Keepalive, Received, SendError,
+    SendOptions, State, Timeout,
+};
+pub use limits::Limits;
+pub use mask::mask;
+pub use message::{Message, MessageKind, Text};
+pub use prepared::Prepared;
+pub use role::Role;
+pub use scratch::Scratch;
+pub use server::{Acceptance, AnswerError, Opening, ServerConfig, ServerHandshake, reject};
+pub use time::Time;
+pub use uri::{UriError, WsUri};
+pub use utf8::{InvalidUtf8, Utf8Check};

@@ -1,0 +1,58 @@
+//! The bounds on what a peer may make an endpoint hold, with the defaults of the documentation's table.
+//! Pure numbers: who enforces them reads them here.
+
+use std::time::Duration;
+
+/// Bounds on one connection. Start from [`Limits::default`] and change fields.
+///
+/// ```
+/// let mut limits = duplexer_proto::Limits::default();
+/// limits.message_bytes_max = 64 * 1024;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest whole message received, in bytes after inflation, inclusive. Over it the connection
+    /// fails with 1009. Default 16 MiB.
+    pub message_bytes_max: u64,
+    /// Largest message received as a stream, in bytes after inflation, inclusive. Default: no bound.
+    pub stream_bytes_max: u64,
+    /// Largest frame payload received, in bytes on the wire, inclusive. Default: no bound beside the message's.
+    pub frame_bytes_max: u64,
+    /// Bytes charged against a whole message's bound for each of its frames after the first, so that
+    /// tiny fragments cannot cost more than they weigh. Default 64.
+    pub fragment_charge_bytes: u64,
+    /// Bytes in the send queue above which sending waits. Default 64 KiB.
+    pub queue_bytes_high: usize,
+    /// Bytes in the send queue at or below which a waiting sender goes on. Default 16 KiB.
+    pub queue_bytes_low: usize,
+    /// Bytes in the send queue above which a message that does not wait is refused; one message may
+    /// always pass a queue that is below it. Default 1 MiB.
+    pub queue_bytes_max: usize,
+    /// Largest opening head, in bytes. Default 16 KiB.
+    pub head_bytes_max: usize,
+    /// Most header lines in an opening head. Default 100.
+    pub head_lines_max: usize,
+    /// Time for the whole opening handshake. Default 10 s.
+    pub open_timeout: Duration,
+    /// Time from starting or answering the closing handshake to dropping the transport. Default 5 s.
+    pub close_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 16 << 20,
+            stream_bytes_max: u64::MAX,
+            frame_bytes_max: u64::MAX,
+            fragment_charge_bytes: 64,
+            queue_bytes_high: 64 << 10,
+            queue_bytes_low: 16 << 10,
+            queue_bytes_max: 1 << 20,
+            head_bytes_max: 16 << 10,
+            head_lines_max: 100,
+            open_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Masking (RFC 6455 §5.3): the exclusive or of a payload with a repeated four-byte key, in place.
+//! The same function masks and unmasks. Eight bytes at a time, which the compiler turns into vectors.
+
+/// Masks or unmasks `bytes`, the first of which stands at position `at` of the frame's payload.
+///
+/// ```
+/// let mut payload = *b"Hello"; // RFC 6455 §5.7
+/// duplexer_proto::mask(&mut payload, [0x37, 0xfa, 0x21, 0x3d], 0);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[inline]
+pub fn mask(bytes: &mut [u8], key: [u8; 4], at: u64) {
+    let mut key = key;
+    key.rotate_left((at % 4) as usize);
+    let word = u32::from_ne_bytes(key);
+    let wide = u64::from(word) << 32 | u64::from(word);
+    let (chunks, tail) = bytes.as_chunks_mut::<8>();
+    for chunk in chunks {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_like_the_formula_of_section_5_3_at_every_length_and_position() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for len in 0..70_usize {
+            for at in 0..9_u64 {
+                let plain: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
+                let expected: Vec<u8> =
+                    plain.iter().enumerate().map(|(i, b)| b ^ key[(i + at as usize) % 4]).collect();
+                let mut masked = plain.clone();
+                mask(&mut masked, key, at);
+                assert_eq!(masked, expected, "len {len} at {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What a peer can make an endpoint hold, counted at the allocator: nothing for a declared length, no more than arrived
+//! for a message, nothing while idle, and a constant for a stream of any length.
+
+#[path = "support/allocations.rs"]
+mod allocations;
+mod support;
+
+use std::sync::Arc;
+
+use allocations::{Counting, live, peak_of};
+use duplexer_proto::extension::{Boundary, Extension};
+use duplexer_proto::{
+    Connection, Delivery, Event, Keepalive, Limits, MessageError, MessageKind, Role, SendOptions,
+    State,
+};
+use support::{Endpoint, Seen, Setup, fixed_mask_scratch, frame, header};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const KIB: isize = 1 << 10;
+const MIB: isize = 1 << 20;
+
+fn send(end: &mut Endpoint, payload: Vec<u8>) {
+    let options = SendOptions::default();
+    end.connection.send(payload.into(), options, &mut end.scratch).expect("open");
+}
+
+#[test]
+fn a_declared_length_allocates_nothing() {
+    // CVE-2022-35922 in another implementation.
+    for delivery in [Delivery::Whole, Delivery::Chunks, Delivery::Discard] {
+        for extensions in [support::no_extension, support::shared_deflate] {
+            let setup = Setup::new(Role::Server)
+                .delivery(delivery)
+                .extensions(extensions)
+                .limits(|limits| limits.message_bytes_max = u64::MAX);
+            let mut end = setup.build();
+            let mut input = header(Role::Client, 0x82, 1 << 62);
+            let Endpoint { connection, scratch, .. } = &mut end;
+            let (peak, consumed) = peak_of(|| {
+                connection.receive(&mut input, delivery, scratch).expect("no fault").consumed
+            });
+            assert_eq!(consumed, 14);
+            assert!(peak < KIB, "{peak} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_message_holds_no_more_than_twice_what_arrived() {
+    let setup = Setup::new(Role::Server).limits(|limits| limits.message_bytes_max = u64::MAX);
+    let mut end = setup.build();
+    let mut input = header(Role::Client, 0x82, 1 << 62);
+    input.extend(vec![0; 1 << 20]);
+    let Endpoint { connection, scratch, .. } = &mut end;
+    let (peak, consumed) = peak_of(|| {
+        connection.receive(&mut input, Delivery::Whole, scratch).expect("no fault").consumed
+    });
+    assert_eq!(consumed, 14 + (1 << 20));
+    assert!(peak < 2 * MIB + KIB, "{peak} bytes");
+}
+
+#[test]
+fn endless_tiny_fragments_hold_little() {
+    let mut end = Setup::new(Role::Server).build();
+    end.hears(frame(Role::Client, 0x02, "x"));
+    let thousand = frame(Role::Client, 0x00, "x").repeat(1000);
+    let (peak, ()) = peak_of(|| {
+        while end.connection.state() == State::Open {
+            end.hears(&thousand);
+        }
+    });
+    assert!(peak < MIB, "{peak} bytes");
+}
+
+#[test]
+fn a_flood_of_pings_holds_little() {
+    let mut end = Setup::new(Role::Server).build();
+    send(&mut end, vec![0; 1 << 20]);
+    let ping = frame(Role::Client, 0x89, [0; 125]).repeat(100);
+    let (peak, ()) = peak_of(|| (0..100).for_each(|_| drop(end.hears(&ping))));
+    assert!(peak < 128 * KIB, "{peak} bytes");
+}
+
+#[test]
+fn an_idle_connection_holds_nothing() {
+    for role in [Role::Client, Role::Server] {
+        for extensions in [support::no_extension, support::shared_deflate] {
+            let limits = Arc::new(Limits::default());
+            let extensions = extensions(role);
+            let before = live();
+            let mut connection = Connection::new(role, limits, Keepalive::default(), extensions);
+            let made = live() - before;
+            assert!(made <= 128, "{made} bytes when new");
+            converse(&mut connection);
+            assert_eq!(live() - before, made, "{role:?}");
+            assert_eq!(connection.queued_bytes(), 0);
+        }
+    }
+}
+
+/// Messages of many sizes both ways, whole and in parts, pings, pongs and a message written in pieces.
+fn converse(connection: &mut Connection) {
+    let mut scratch = fixed_mask_scratch();
+    let peer = connection.role().peer();
+    for len in [0, 5, 300, 5000, 100_000] {
+        let payload = vec![b'x'; len];
+        let (front, back) = payload.split_at(len / 3);
+        let mut input = frame(peer, 0x81, &payload);
+        input.extend(frame(peer, 0x01, front));
+        input.extend(frame(peer, 0x89, "?"));
+        input.extend(frame(peer, 0x80, back));
+        input.extend(frame(peer, 0x8a, "!"));
+        let mut at = 0;
+        loop {
+            let received = connection
+                .receive(&mut input[at..], Delivery::Whole, &mut scratch)
+                .expect("no fault");
+            at += received.consumed;
+            match received.event {
+                Some(Event::Message(message)) => {
+                    connection.send(message, SendOptions::default(), &mut scratch).expect("open");
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        assert_eq!(at, input.len());
+        connection.start_message(MessageKind::Binary, SendOptions::default()).expect("open");
+        for boundary in [Boundary::Within, Boundary::Flush, Boundary::End] {
+            connection.write_message(&payload, boundary, &mut scratch).expect("begun");
+            connection.ping_with(b"?", &mut scratch).expect("open");
+        }
+        while connection.queued_bytes() > 0 {
+            let mut slices = [std::io::IoSlice::new(&[]); 4];
+            let filled = connection.slices(&mut slices);
+            let len = slices[..filled].iter().map(|slice| slice.len()).sum();
+            connection.wrote(len, &mut scratch);
+        }
+    }
+}
+
+#[test]
+fn an_inflate_bomb_fails_at_the_limit() {
+    // CVE-2018-1000518, CVE-2026-1526 in other implementations: the cap applies while inflating.
+    let bomb = compressed_zeros(1 << 28);
+    assert!(bomb.len() < 300_000);
+    for (first, extensions) in [
+        (0xc2, support::shared_deflate as fn(Role) -> Vec<Box<dyn Extension>>),
+        (0xc1, support::takeover_deflate),
+    ] {
+        let mut end = Setup::new(Role::Server).extensions(extensions).build();
+        let input = frame(Role::Client, first, &bomb);
+        let (peak, seen) = peak_of(|| end.hears(&input));
+        let error = MessageError::TooBig { max: 16 << 20, setting: "message_bytes_max" };
+        assert_eq!(seen, [support::fault(error.clone())]);
+        end.has_failed(1009, &error.to_string());
+        assert!(peak < 35 * MIB, "{peak} bytes");
+    }
+}
+
+#[test]
+fn a_compressed_stream_of_256_mib_passes_both_ways_in_constant_memory() {
+    for (sender, extensions) in [
+        (Role::Client, support::shared_deflate as fn(Role) -> Vec<Box<dyn Extension>>),
+        (Role::Server, support::takeover_deflate),
+    ] {
+        let setup = |role| Setup::new(role).extensions(extensions).delivery(Delivery::Chunks);
+        let (peak, received) =
+            peak_of(|| stream(&mut setup(sender).build(), &mut setup(sender.peer()).build(), 256));
+        assert_eq!(received, 256 << 20);
+        assert!(peak < 2 * MIB, "{peak} bytes");
+    }
+}
+
+/// Streams so many MiB of zeros in one message, and counts what arrives.
+fn stream(from: &mut Endpoint, to: &mut Endpoint, mib: usize) -> usize {
+    let piece = vec![0; 256 << 10];
+    let options = SendOptions::default();
+    from.connection.start_message(MessageKind::Binary, options).expect("open");
+    let mut received = 0;
+    for at in 1..=mib * 4 {
+        let boundary = if at == mib * 4 { Boundary::End } else { Boundary::Within };
+        from.connection.write_message(&piece, boundary, &mut from.scratch).expect("begun");
+        let mut sent = from.sends();
+        let mut taken = 0;
+        loop {
+            let Endpoint { connection, scratch, .. } = &mut *to;
+            let got = connection
+                .receive(&mut sent[taken..], Delivery::Chunks, scratch)
+                .expect("no fault");
+            taken += got.consumed;
+            match got.event {
+                Some(Event::Chunk(chunk)) => {
+                    received += chunk.bytes.len();
+                    assert_eq!(chunk.last, received == mib << 20);
+                }
+                None => break,
+                Some(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(taken, sent.len());
+    }
+    received
+}
+
+/// So many zeros in one compressed message.
+fn compressed_zeros(len: usize) -> Vec<u8> {
+    let mut end = Setup::new(Role::Server).extensions(support::shared_deflate).build();
+    let Endpoint { connection, scratch, .. } = &mut end;
+    connection.start_message(MessageKind::Binary, SendOptions::default()).expect("open");
+    for _ in 0..len >> 20 {
+        connection.write_message(&[0; 1 << 20], Boundary::Within, scratch).expect("begun");
+    }
+    connection.write_message(b"", Boundary::End, scratch).expect("begun");
+    end.sends_frames().into_iter().flat_map(|frame| frame.payload).collect()
+}
+
+#[test]
+fn a_deflate_stream_without_output_holds_little() {
+    // Empty stored blocks say nothing at any length.
+    let mut end = Setup::new(Role::Server).extensions(support::shared_deflate).build();
+    end.hears(header(Role::Client, 0xc2, 1 << 40));
+    let blocks = masked_blocks();
+    let (peak, ()) = peak_of(|| {
+        for _ in 0..100 {
+            let seen: Vec<Seen> = end.hears(&blocks);
+            assert_eq!(seen, []);
+        }
+    });
+    assert!(peak < 512 * KIB, "{peak} bytes");
+}
+
+/// `00 00 00 ff ff` over and over, masked from the beginning of a frame's payload.
+fn masked_blocks() -> Vec<u8> {
+    let blocks = b"\x00\x00\x00\xff\xff".repeat(4000);
+    let whole = frame(Role::Client, 0x82, &blocks);
+    whole[whole.len() - blocks.len()..].into()
+}

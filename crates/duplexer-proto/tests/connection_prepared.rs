@@ -1,0 +1,133 @@
+//! Messages that are encoded once and sent to many: the same bytes as `send`, and the same memory for every server.
+
+mod support;
+
+use std::io::IoSlice;
+
+use duplexer_proto::extension::Extension;
+use duplexer_proto::{Prepared, Role, SendError, SendOptions};
+use support::{
+    Endpoint, Frame, Setup, no_extension, on_both_sides, shared_deflate, takeover_deflate,
+};
+
+const KINDS: [fn(Role) -> Vec<Box<dyn Extension>>; 3] =
+    [no_extension, shared_deflate, takeover_deflate];
+
+fn send_prepared(end: &mut Endpoint, prepared: &Prepared) {
+    let Endpoint { connection, scratch, .. } = end;
+    connection.send_prepared(prepared, SendOptions::default(), scratch).expect("open");
+}
+
+/// Where the bytes that wait are in memory.
+fn places(end: &Endpoint) -> Vec<*const u8> {
+    let mut slices = [IoSlice::new(&[]); 4];
+    let filled = end.connection.slices(&mut slices);
+    slices[..filled].iter().map(|slice| slice.as_ptr()).collect()
+}
+
+/// Does not shrink under compression to less than what is held by reference.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(len)
+    .collect()
+}
+
+#[test]
+fn a_prepared_message_is_the_same_on_the_wire_as_a_sent_one() {
+    for role in [Role::Client, Role::Server] {
+        for extensions in KINDS {
+            for len in [0, 5, 125, 126, 4096, 70_000] {
+                let prepared = Prepared::new(noise(len));
+                let setup = Setup::new(role).extensions(extensions);
+                let (mut one, mut other) = (setup.build(), setup.build());
+                // Twice, so that a context that is taken over shows.
+                for _ in 0..2 {
+                    send_prepared(&mut one, &prepared);
+                    let message = prepared.message().clone();
+                    let Endpoint { connection, scratch, .. } = &mut other;
+                    connection.send(message, SendOptions::default(), scratch).expect("open");
+                    assert!(one.sends() == other.sends(), "{role:?}, {len} bytes");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn servers_share_the_memory_of_a_large_prepared_message() {
+    for extensions in [no_extension, shared_deflate] {
+        let prepared = Prepared::new(noise(10_000));
+        let setup = Setup::new(Role::Server).extensions(extensions);
+        let (mut one, mut other) = (setup.build(), setup.build());
+        send_prepared(&mut one, &prepared);
+        send_prepared(&mut other, &prepared.clone());
+        assert_eq!(places(&one), places(&other));
+        assert_eq!(one.sends(), other.sends());
+    }
+}
+
+#[test]
+fn connections_that_compress_differently_do_not_share() {
+    let prepared = Prepared::new(noise(10_000));
+    let mut places_seen = Vec::new();
+    for extensions in KINDS {
+        let mut end = Setup::new(Role::Server).extensions(extensions).build();
+        send_prepared(&mut end, &prepared);
+        places_seen.push(places(&end));
+    }
+    let [plain, shared, takeover] = &places_seen[..] else { unreachable!("three kinds") };
+    assert!(plain != shared && shared != takeover && plain != takeover);
+}
+
+#[test]
+fn a_context_that_is_taken_over_encodes_for_itself() {
+    // RFC 7692 §7.1.1: the second time refers to the first.
+    let prepared = Prepared::new("Hello");
+    let mut end = Setup::new(Role::Server).extensions(takeover_deflate).build();
+    send_prepared(&mut end, &prepared);
+    send_prepared(&mut end, &prepared);
+    let expected =
+        [Frame::new(0xc1, support::deflated(false)), Frame::new(0xc1, support::deflated(true))];
+    assert_eq!(end.sends_frames(), expected);
+}
+
+#[test]
+fn a_client_masks_a_prepared_message_and_leaves_it_as_it_is() {
+    // RFC 6455 §5.3.
+    let prepared = Prepared::new(vec![7; 10_000]);
+    let mut end = Setup::new(Role::Client).build();
+    send_prepared(&mut end, &prepared);
+    send_prepared(&mut end, &prepared);
+    let frame = Frame::new(0x82, vec![7; 10_000]);
+    assert_eq!(end.sends_frames(), [frame.clone(), frame]);
+    assert!(prepared.message().as_bytes().iter().all(|byte| *byte == 7));
+}
+
+#[test]
+fn a_prepared_message_may_be_sent_uncompressed() {
+    // RFC 7692 §6: "an endpoint MAY" send any message without compression.
+    let prepared = Prepared::new("Hello");
+    let mut end = Setup::new(Role::Server).extensions(shared_deflate).build();
+    let Endpoint { connection, scratch, .. } = &mut end;
+    let plain = SendOptions::default().compress(false);
+    connection.send_prepared(&prepared, plain, scratch).expect("open");
+    connection.send_prepared(&prepared, SendOptions::default(), scratch).expect("open");
+    let expected = [Frame::new(0x81, "Hello"), Frame::new(0xc1, support::deflated(false))];
+    assert_eq!(end.sends_frames(), expected);
+}
+
+#[test]
+fn a_prepared_message_is_refused_once_closing() {
+    // RFC 6455 §5.5.1.
+    on_both_sides(|end| {
+        let Endpoint { connection, scratch, .. } = end;
+        assert!(connection.close(None, scratch));
+        let refused =
+            connection.send_prepared(&Prepared::new("x"), SendOptions::default(), scratch);
+        assert_eq!(refused, Err(SendError::Closed));
+    });
+}

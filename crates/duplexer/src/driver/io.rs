@@ -1,0 +1,244 @@
+//! The state of a running connection, and its dealings with the transport and the clock.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use duplexer_proto::{CloseCode, Connection, End, Fault, Message, State, Time, Timeout};
+use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
+
+use crate::clock;
+use crate::input::Input;
+use crate::local::Local;
+use crate::transport::Transport;
+
+/// A connection and what it runs on.
+pub(crate) struct Driver {
+    pub(crate) conn: Connection,
+    /// `None` once it is closed.
+    pub(super) transport: Option<Transport>,
+    pub(super) input: Input,
+    /// Whole messages that arrived while only control frames were waited for.
+    pub(super) inbox: VecDeque<Message>,
+    pub(super) inbox_bytes: usize,
+    /// Nobody will take messages any more.
+    pub(crate) receiver_gone: bool,
+    /// The send queue has been over its high mark and not yet under its low one.
+    pub(super) stuffed: bool,
+    /// The last poll changed something that another task may wait for.
+    pub(crate) news: bool,
+    /// The transport's writing side has been shut down.
+    pub(super) shut: bool,
+    /// Bytes were written that the transport may still hold.
+    unflushed: bool,
+    /// The first thing that went wrong.
+    pub(crate) failure: Option<Failure>,
+    timer: Option<Box<Timer>>,
+    /// When an open message writer has been idle for too long.
+    pub(super) writer_by: Option<Time>,
+    /// Given to the transport when several tasks use the connection.
+    pub(crate) fanout: Option<Waker>,
+    /// Who waited last: to be told of an end that comes from elsewhere.
+    pub(crate) last_waiting: Option<Waker>,
+}
+
+/// Why a connection ended without a closing handshake.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    Fault(Fault),
+    Io(Arc<io::Error>),
+    EndOfStream,
+    PeerLost,
+    CloseOverdue,
+    Aborted,
+}
+
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// The waker that the sleep knows.
+    waker: Option<Waker>,
+}
+
+impl Driver {
+    pub(crate) fn new(conn: Connection, transport: Transport, input: Input) -> Self {
+        Self {
+            conn,
+            transport: Some(transport),
+            input,
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            receiver_gone: false,
+            stuffed: false,
+            news: false,
+            shut: false,
+            unflushed: false,
+            failure: None,
+            timer: None,
+            writer_by: None,
+            fanout: None,
+            last_waiting: None,
+        }
+    }
+
+    /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
+    pub(crate) fn poll_write_out(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
+        while self.conn.queued_bytes() > 0 {
+            let Some(transport) = &mut self.transport else { break };
+            let written = match self.conn.single_slice() {
+                Some(bytes) => Pin::new(transport).poll_write(cx, bytes),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let filled = self.conn.slices(&mut slices);
+                    Pin::new(transport).poll_write_vectored(cx, &slices[..filled])
+                }
+            };
+            match ready!(written) {
+                Ok(0) => self.write_failed(io::ErrorKind::WriteZero.into(), local),
+                Ok(len) => {
+                    self.conn.wrote(len, &mut local.scratch);
+                    self.unflushed = true;
+                    self.news = true;
+                }
+                Err(error) => self.write_failed(error, local),
+            }
+        }
+        if self.unflushed {
+            if let Some(Transport::Other(io)) = &mut self.transport {
+                if let Err(error) = ready!(Pin::new(io).poll_flush(cx)) {
+                    self.write_failed(error, local);
+                }
+            }
+            self.unflushed = false;
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input.
+    pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
+        let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
+        match ready!(self.input.poll_fill(transport, local, cx)) {
+            Ok(0) => self.end(Failure::EndOfStream),
+            Ok(_) => {}
+            Err(error) => self.end(Failure::Io(Arc::new(error))),
+        }
+        Poll::Ready(())
+    }
+
+    /// Polls the deadlines. True when one has passed and something is to be done now. To be called when all that
+    /// has arrived was received, and before waiting.
+    pub(super) fn poll_timer(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
+        if self.timer.is_none() || self.conn.timer_is_stale() {
+            self.arm(clock::now());
+        }
+        let Some(timer) = &mut self.timer else { return false };
+        if !timer.sleep.is_elapsed() {
+            let known = timer.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if known {
+                return false;
+            }
+            timer.waker = Some(cx.waker().clone());
+            if timer.sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        let now = clock::now();
+        match self.conn.handle_timeout(now, &mut local.scratch) {
+            None => {}
+            Some(Timeout::PeerLost) => self.end(Failure::PeerLost),
+            Some(_) => self.end(Failure::CloseOverdue),
+        }
+        if self.writer_by.is_some_and(|by| by <= now) {
+            self.fail(CloseCode::INTERNAL_ERROR, "a message was not finished in time", local);
+        }
+        self.arm(now);
+        true
+    }
+
+    /// Sets the timer for the next deadline.
+    pub(super) fn arm(&mut self, now: Time) {
+        let writer_by = self.writer_by.filter(|_| self.conn.state() == State::Open);
+        let next = match (self.conn.next_timeout(now), writer_by) {
+            (Some(next), Some(by)) => next.min(by),
+            (next, by) => match next.or(by) {
+                Some(at) => at,
+                None => {
+                    self.timer = None;
+                    return;
+                }
+            },
+        };
+        let at = clock::instant(next);
+        match &mut self.timer {
+            Some(timer) => {
+                timer.waker = None;
+                timer.sleep.as_mut().reset(at);
+            }
+            None => {
+                let sleep = Box::pin(tokio::time::sleep_until(at));
+                self.timer = Some(Box::new(Timer { sleep, waker: None }));
+            }
+        }
+    }
+
+    /// Gives buffers back.
+    #[inline]
+    pub(crate) fn settle(&mut self, local: &mut Local) {
+        self.input.settle(local);
+    }
+
+    /// Gives buffers back before the task of `cx` waits.
+    #[inline]
+    pub(super) fn rest(&mut self, cx: &Context<'_>, local: &mut Local) {
+        self.input.settle(local);
+        if !self.last_waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.last_waiting = Some(cx.waker().clone());
+        }
+    }
+
+    /// Fails the connection for a reason of this end's; what was to be written is still written.
+    pub(crate) fn fail(&mut self, code: CloseCode, reason: &str, local: &mut Local) {
+        self.conn.fail(code, reason, &mut local.scratch);
+        self.writer_by = None;
+        self.news = true;
+    }
+
+    /// Ends the connection at once, without a closing handshake.
+    pub(crate) fn abort(&mut self) {
+        if self.transport.is_some() {
+            self.end(Failure::Aborted);
+        }
+    }
+
+    /// Drops the transport for `failure`, unless the connection was over before.
+    pub(super) fn end(&mut self, failure: Failure) {
+        let blame = match failure {
+            Failure::Aborted => End::Local,
+            _ => End::Remote,
+        };
+        if self.conn.state() != State::Closed {
+            self.failure.get_or_insert(failure);
+        }
+        self.conn.transport_ended(blame);
+        self.transport = None;
+        self.timer = None;
+        self.writer_by = None;
+        self.news = true;
+    }
+
+    /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
+    fn write_failed(&mut self, error: io::Error, local: &mut Local) {
+        if self.failure.is_none() && self.conn.state() != State::Closed {
+            self.failure = Some(Failure::Io(Arc::new(error)));
+        }
+        let waiting = self.conn.queued_bytes();
+        self.conn.wrote(waiting, &mut local.scratch);
+        self.shut = true;
+        self.news = true;
+    }
+}
+
+/// Most pieces of one vectored write.
+const SLICES_MAX: usize = 64;

@@ -1,0 +1,189 @@
+//! The incoming side of a driver: messages whole or in pieces for a receiver, or held back for one while somebody else
+//! waits for control frames.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use duplexer_proto::{Delivery, Event, Message, MessageKind, State};
+
+use crate::clock;
+use crate::driver::io::{Driver, Failure};
+use crate::local::Local;
+
+/// A piece of a message.
+pub(crate) struct Piece {
+    pub(crate) kind: MessageKind,
+    pub(crate) bytes: Bytes,
+    pub(crate) last: bool,
+}
+
+/// What the bytes at hand hold.
+enum Parsed {
+    Message(Message),
+    Piece(Piece),
+    Nothing,
+}
+
+impl Driver {
+    /// The next whole message; `None` once the connection is over and the transport closed.
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<Option<Message>> {
+        if let Some(message) = self.take_held() {
+            return Poll::Ready(Some(message));
+        }
+        match self.poll_next(Delivery::Whole, cx, local) {
+            Poll::Ready(Parsed::Message(message)) => Poll::Ready(Some(message)),
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The next piece of a message; `None` as above.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<Option<Piece>> {
+        if let Some(message) = self.take_held() {
+            let kind = message.kind();
+            return Poll::Ready(Some(Piece { kind, bytes: message.into_bytes(), last: true }));
+        }
+        match self.poll_next(Delivery::Chunks, cx, local) {
+            Poll::Ready(Parsed::Piece(piece)) => Poll::Ready(Some(piece)),
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Drops what is left of the message that a reader has begun.
+    pub(crate) fn discard_rest(&mut self) {
+        self.conn.discard_rest();
+    }
+
+    /// Drops messages that were held back, and those to come.
+    pub(crate) fn discard_messages(&mut self) {
+        self.receiver_gone = true;
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+    }
+
+    /// Checks and drops the bytes at hand.
+    pub(super) fn discard_input(&mut self, local: &mut Local) {
+        while !matches!(self.parse(Delivery::Discard, local), Parsed::Nothing) {}
+    }
+
+    fn take_held(&mut self) -> Option<Message> {
+        let message = self.inbox.pop_front()?;
+        self.inbox_bytes -= message.len() + MESSAGE_CHARGE_BYTES;
+        if self.inbox.is_empty() {
+            self.inbox = Default::default();
+        }
+        Some(message)
+    }
+
+    #[inline]
+    fn poll_next(
+        &mut self,
+        delivery: Delivery,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<Parsed> {
+        loop {
+            match self.parse(delivery, local) {
+                Parsed::Nothing => {}
+                found => return Poll::Ready(found),
+            }
+            if self.conn.state() != State::Open {
+                return self.poll_finish(cx, local).map(|()| Parsed::Nothing);
+            }
+            if self.poll_read_more(cx, local).is_ready() {
+                continue;
+            }
+            // Answers to pings, and what an earlier send was cancelled with.
+            let _ = self.poll_write_out(cx, local);
+            if !self.poll_timer(cx, local) && self.conn.state() == State::Open {
+                self.rest(cx, local);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads on for the control frames behind waiting messages, which are held in bounded memory. Returns when nothing
+    /// more has arrived, with true, or when no more may be held.
+    pub(super) fn read_held(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
+        loop {
+            let delivery = if self.receiver_gone {
+                Delivery::Discard
+            } else {
+                Delivery::Hold { bytes_max: HELD_BYTES_MAX.saturating_sub(self.inbox_bytes) }
+            };
+            if let Parsed::Message(message) = self.parse(delivery, local) {
+                self.inbox_bytes += message.len() + MESSAGE_CHARGE_BYTES;
+                self.inbox.push_back(message);
+                self.news = true;
+                continue;
+            }
+            if self.conn.state() != State::Open {
+                return true;
+            }
+            if self.input.is_full() || self.inbox_bytes >= HELD_BYTES_MAX {
+                self.rest(cx, local);
+                return false;
+            }
+            if self.poll_read_more(cx, local).is_pending() {
+                self.rest(cx, local);
+                return true;
+            }
+        }
+    }
+
+    /// Takes the bytes at hand up to the next thing that is for a receiver.
+    #[inline]
+    fn parse(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
+        while !self.input.is_empty() || self.conn.is_inside_message() {
+            let unread = self.input.unread();
+            let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
+                Ok(received) => received,
+                Err(fault) => {
+                    self.failure.get_or_insert(Failure::Fault(fault));
+                    self.input.clear(local);
+                    self.news = true;
+                    return Parsed::Nothing;
+                }
+            };
+            let consumed = received.consumed;
+            let parsed = match received.event {
+                None => Some(Parsed::Nothing),
+                Some(Event::Message(message)) => Some(Parsed::Message(message)),
+                Some(Event::Chunk(chunk)) => Some(Parsed::Piece(Piece {
+                    kind: chunk.kind,
+                    bytes: Bytes::copy_from_slice(chunk.bytes),
+                    last: chunk.last,
+                })),
+                Some(Event::Pong(payload)) => {
+                    self.conn.pong_arrived(payload, clock::now());
+                    self.news = true;
+                    None
+                }
+                Some(Event::Close(_)) => {
+                    self.news = true;
+                    None
+                }
+                Some(_) => None,
+            };
+            self.input.take(consumed);
+            if let Some(parsed) = parsed {
+                return parsed;
+            }
+        }
+        Parsed::Nothing
+    }
+}
+
+/// Most bytes of messages that are held for a receiver while others wait for control frames.
+const HELD_BYTES_MAX: usize = 1 << 20;
+/// What a held message costs beside its bytes.
+const MESSAGE_CHARGE_BYTES: usize = 64;

@@ -1,0 +1,120 @@
+//! The outgoing side of a driver: waiting for room in the queue, and for what was queued to leave.
+
+use std::task::{Context, Poll};
+
+use duplexer_proto::State;
+
+use crate::clock;
+use crate::driver::io::Driver;
+use crate::local::Local;
+
+impl Driver {
+    /// Waits until a message may be queued: the queue is below its high mark, or back below its low one, and no other
+    /// message is being written in pieces. False when nothing can be sent any more.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
+        self.poll_capacity(true, cx, local)
+    }
+
+    /// The same for the piece writer itself.
+    pub(crate) fn poll_ready_writer(
+        &mut self,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<bool> {
+        self.poll_capacity(false, cx, local)
+    }
+
+    #[inline]
+    fn poll_capacity(
+        &mut self,
+        exclusive: bool,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<bool> {
+        loop {
+            if !self.may_send() {
+                return Poll::Ready(false);
+            }
+            let queued = self.conn.queued_bytes();
+            let limits = self.conn.limits();
+            let mark = if self.stuffed { limits.queue_bytes_low } else { limits.queue_bytes_high };
+            let busy = exclusive && self.conn.is_writing();
+            if queued <= mark && !busy {
+                self.stuffed = false;
+                return Poll::Ready(true);
+            }
+            self.stuffed = queued > mark;
+            if self.poll_write_out(cx, local).is_ready() && !busy {
+                continue;
+            }
+            if !self.poll_meanwhile(cx, local) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether a message may be queued at all.
+    #[inline]
+    pub(crate) fn may_send(&self) -> bool {
+        self.conn.state() == State::Open && self.failure.is_none()
+    }
+
+    /// Whether a message may be queued without waiting: one may always pass a queue below its hard bound.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.conn.is_writing() && self.conn.queued_bytes() < self.conn.limits().queue_bytes_max
+    }
+
+    /// Waits until all that was queued has been written; false when it could not be.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
+        loop {
+            if self.poll_write_out(cx, local).is_ready() {
+                return Poll::Ready(self.failure.is_none());
+            }
+            if !self.poll_meanwhile(cx, local) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits for the pong to ping `number`; false when it will not come.
+    pub(crate) fn poll_answered(
+        &mut self,
+        number: u64,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<bool> {
+        loop {
+            if self.conn.answered() >= number {
+                return Poll::Ready(true);
+            }
+            if self.conn.state() != State::Open {
+                return Poll::Ready(false);
+            }
+            let _ = self.poll_write_out(cx, local);
+            if !self.poll_meanwhile(cx, local) && self.conn.answered() < number {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Attends to control frames and deadlines while something else is waited for. True when that should be looked at again.
+    fn poll_meanwhile(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
+        let answers = self.conn.queued_bytes();
+        let state = self.conn.state();
+        let all_read = self.read_held(cx, local);
+        // A peer is judged only when all that it has sent was read.
+        let timed = all_read && self.poll_timer(cx, local);
+        timed || self.conn.state() != state || self.conn.queued_bytes() != answers
+    }
+
+    /// Counts the time that an open piece writer is idle from now.
+    pub(crate) fn writer_active(&mut self, is_open: bool) {
+        let now = clock::now();
+        self.writer_by = is_open.then(|| now + WRITER_IDLE_MAX);
+        self.news = true;
+        self.arm(now);
+    }
+}
+
+/// How long a message writer may be idle while it keeps others from sending.
+const WRITER_IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,79 @@
+//! What all connections on a thread share while they work: read buffers, and the core's scratch with its masking keys.
+//! Taken for the length of one poll and put back, so that a waiting connection holds none of it.
+
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+use duplexer_proto::Scratch;
+use rand::RngExt;
+
+/// One thread's buffers.
+pub(crate) struct Local {
+    pub(crate) scratch: Scratch,
+    buffers: Vec<Box<[u8]>>,
+}
+
+impl Local {
+    /// Takes this thread's. Inside a poll that has taken it already (a transport that is itself a WebSocket) this is
+    /// a fresh one.
+    pub(crate) fn take() -> Borrowed {
+        // Nothing is there, either, while the thread is being torn down.
+        let local = LOCAL.try_with(Cell::take).ok().flatten();
+        Borrowed(Some(local.unwrap_or_else(|| Box::new(Self::new()))))
+    }
+
+    fn new() -> Self {
+        // A ChaCha generator seeded by the system: keys must not be predictable (RFC 6455 §10.3).
+        let scratch = Scratch::new(|| rand::rng().random());
+        Self { scratch, buffers: Vec::new() }
+    }
+
+    /// A buffer to read into; its bytes are left over from other reads.
+    pub(crate) fn take_buffer(&mut self) -> Box<[u8]> {
+        self.buffers.pop().unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice())
+    }
+
+    /// Takes a read buffer back.
+    pub(crate) fn give_buffer(&mut self, buffer: Box<[u8]>) {
+        if self.buffers.len() < BUFFERS_KEPT_MAX {
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+/// A thread's [`Local`], put back when dropped.
+pub(crate) struct Borrowed(Option<Box<Local>>);
+
+impl Deref for Borrowed {
+    type Target = Local;
+
+    #[inline]
+    fn deref(&self) -> &Local {
+        self.0.as_ref().expect("only `drop` empties it")
+    }
+}
+
+impl DerefMut for Borrowed {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Local {
+        self.0.as_mut().expect("only `drop` empties it")
+    }
+}
+
+impl Drop for Borrowed {
+    #[inline]
+    fn drop(&mut self) {
+        let local = self.0.take();
+        // A thread that is being torn down keeps nothing.
+        let _ = LOCAL.try_with(|slot| slot.set(local));
+    }
+}
+
+thread_local! {
+    static LOCAL: Cell<Option<Box<Local>>> = const { Cell::new(None) };
+}
+
+/// Size of a read: large messages want few system calls.
+pub(crate) const READ_BYTES: usize = 256 << 10;
+/// Most read buffers kept per thread.
+const BUFFERS_KEPT_MAX: usize = 4;

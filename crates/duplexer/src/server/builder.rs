@@ -1,0 +1,267 @@
+//! A server's settings, and the server as its user holds it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use duplexer_proto::extension::deflate::Deflate;
+use duplexer_proto::{Keepalive, Limits, ServerConfig};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tower_service::Service;
+
+use crate::client::negotiators;
+use crate::server::hosted::HandlerOutcome;
+use crate::server::http::HttpService;
+use crate::server::origin::Origins;
+use crate::server::request::{Rejection, Request};
+use crate::server::tracker::Tracker;
+use crate::server::{accept, http};
+use crate::socket::WebSocket;
+
+/// Serves WebSockets, and plain HTTP beside them. Clones are the same server.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use duplexer::{RecvError, Request, Server, WebSocket};
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+/// let echo = |mut socket: WebSocket, _: Request| async move {
+///     while let Some(message) = socket.recv().await? {
+///         socket.send(message).await.ok();
+///     }
+///     Ok::<(), RecvError>(())
+/// };
+/// Server::default().serve(listener, echo).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server<S = ()> {
+    pub(crate) inner: Arc<Inner<S>>,
+}
+
+/// What all connections of a server share.
+pub(crate) struct Inner<S> {
+    pub(crate) config: ServerConfig,
+    pub(crate) origins: Origins,
+    pub(crate) authorize: Authorize<S>,
+    pub(crate) http: Option<HttpService>,
+    pub(crate) tracker: Arc<Tracker>,
+}
+
+type Authorized<S> = Pin<Box<dyn Future<Output = Result<S, Rejection>> + Send>>;
+pub(crate) type Authorize<S> = Arc<dyn Fn(Request) -> Authorized<S> + Send + Sync>;
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl Server {
+    /// Settings to change before [`build`](ServerBuilder::build).
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+}
+
+impl<S: Send + Sync + 'static> Server<S> {
+    /// Accepts connections and runs `handler` for each that asks for a WebSocket, as a task of the current runtime, until
+    /// [`shutdown`](Server::shutdown) is called. May run on several runtimes at once, each with a listener of its own.
+    ///
+    /// A handler that returns an error or panics has its connection closed with 1011; one that returns, or drops its
+    /// socket, with 1000.
+    ///
+    /// # Errors
+    /// The listener failed in a way that will not pass.
+    pub async fn serve<H, F>(&self, listener: TcpListener, handler: H) -> io::Result<()>
+    where
+        H: Fn(WebSocket, Request<S>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output: HandlerOutcome> + Send + 'static,
+    {
+        accept::serve(self.inner.clone(), listener, handler).await
+    }
+
+    /// Ends the server: no more connections are accepted, open ones are closed with 1001, and what has not ended after `grace`
+    /// is dropped. Returns when nothing runs any more. A handler sees the end of its connection, and may do more until then.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.tracker.shutdown(grace).await;
+    }
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`Server`].
+///
+/// ```
+/// use duplexer::{Deflate, Limits, Origins, Server};
+/// let mut limits = Limits::default();
+/// limits.message_bytes_max = 64 * 1024;
+/// let server = Server::builder()
+///     .limits(limits)
+///     .deflate(Deflate::takeover())
+///     .subprotocols(["chat"])
+///     .origins(Origins::list(["https://example.com"]))
+///     .build();
+/// ```
+pub struct ServerBuilder<S = ()> {
+    limits: Limits,
+    keepalive: Keepalive,
+    deflate: Option<Deflate>,
+    subprotocols: Vec<String>,
+    origins: Origins,
+    authorize: Authorize<S>,
+    http: Option<HttpService>,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            keepalive: Keepalive::default(),
+            deflate: Some(Deflate::default()),
+            subprotocols: Vec::new(),
+            origins: Origins::default(),
+            authorize: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
+            http: None,
+        }
+    }
+}
+
+impl<S> ServerBuilder<S> {
+    /// Sets all limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the time between pings (`None` for no pings), and how long the answer is awaited. Default 20 s each.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Option<Duration>, timeout: Duration) -> Self {
+        self.keepalive = Keepalive { interval, timeout };
+        self
+    }
+
+    /// Accepts permessage-deflate with these settings; `None` accepts no extension. Default: [`Deflate::shared`].
+    #[must_use]
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+        self.deflate = deflate.into();
+        self
+    }
+
+    /// Sets the subprotocols that the handler speaks, the preferred one first. The first that a client offers too is agreed on; a
+    /// client that offers none of them is still served. Default: none.
+    #[must_use]
+    pub fn subprotocols<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets which pages may connect. Default: [`Origins::same_host`].
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Decides on each valid request, after its origin was checked: a value that the handler finds in [`Request::state`], or
+    /// an HTTP answer that refuses. Counts against the limit `open_timeout`. Default: everyone is welcome.
+    ///
+    /// ```
+    /// use duplexer::{Rejection, Request, Server};
+    /// use http::StatusCode;
+    /// let server = Server::builder()
+    ///     .authorize(|request: Request| async move {
+    ///         let user = request.query().and_then(|query| query.strip_prefix("user="));
+    ///         match user {
+    ///             Some(user) => Ok(user.to_owned()),
+    ///             None => Err(Rejection::new(StatusCode::UNAUTHORIZED, "who are you?\n")),
+    ///         }
+    ///     })
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn authorize<A, F, T>(self, authorize: A) -> ServerBuilder<T>
+    where
+        A: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, Rejection>> + Send + 'static,
+    {
+        ServerBuilder {
+            limits: self.limits,
+            keepalive: self.keepalive,
+            deflate: self.deflate,
+            subprotocols: self.subprotocols,
+            origins: self.origins,
+            authorize: Arc::new(move |request| Box::pin(authorize(request))),
+            http: self.http,
+        }
+    }
+
+    /// Answers requests that do not ask for a WebSocket with a tower service, such as an axum router. WebSocket requests on the
+    /// same connection, also later ones, still go to the handler. Default: 426 for all of them.
+    #[must_use]
+    pub fn http<V, B>(mut self, service: V) -> Self
+    where
+        V: Service<::http::Request<Incoming>, Response = ::http::Response<B>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        V::Future: Send + 'static,
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.http = Some(http::erase(service));
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn build(self) -> Server<S> {
+        let mut config = ServerConfig::default();
+        config.limits = Arc::new(self.limits);
+        config.keepalive = self.keepalive;
+        config.negotiators = negotiators(self.deflate);
+        config.subprotocols = self.subprotocols;
+        let inner = Inner {
+            config,
+            origins: self.origins,
+            authorize: self.authorize,
+            http: self.http,
+            tracker: Tracker::new(),
+        };
+        Server { inner: Arc::new(inner) }
+    }
+}
+
+impl<S> fmt::Debug for ServerBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("limits", &self.limits)
+            .field("keepalive", &self.keepalive)
+            .field("deflate", &self.deflate)
+            .field("subprotocols", &self.subprotocols)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A response body of any kind.
+pub(crate) type AnyBody = UnsyncBoxBody<Bytes, io::Error>;

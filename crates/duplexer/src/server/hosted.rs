@@ -1,0 +1,134 @@
+//! Runs a handler with its connection: after each poll of the handler all that it has sent is written at once, and what it leaves
+//! open is closed.
+
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use duplexer_proto::{CloseCode, CloseReason, State};
+
+use crate::cork::Corked;
+use crate::driver::Failure;
+use crate::handle::{self, Shared};
+use crate::server::tracker::SocketGuard;
+
+/// What a handler may return: nothing, or a `Result` whose error closes the connection with 1011 and is logged.
+pub trait HandlerOutcome {
+    /// The error, as the server logs it.
+    ///
+    /// # Errors
+    /// The handler failed.
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+impl HandlerOutcome for () {
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> HandlerOutcome for Result<(), E> {
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)
+    }
+}
+
+/// A handler's future and the connection that was given to it.
+pub(crate) struct Hosted<F> {
+    /// `None` once it has ended.
+    handler: Option<Pin<Box<F>>>,
+    shared: Arc<Shared>,
+    /// The connection is over.
+    finished: bool,
+    _tracked: SocketGuard,
+}
+
+impl<F> Hosted<F>
+where
+    F: Future<Output: HandlerOutcome>,
+{
+    pub(crate) fn new(handler: F, shared: Arc<Shared>, tracked: SocketGuard) -> Self {
+        let handler = Some(Box::pin(handler));
+        Self { handler, shared, finished: false, _tracked: tracked }
+    }
+
+    /// Polls the handler; its sends are left in the queue meanwhile.
+    fn poll_handler(&mut self, cx: &mut Context<'_>) {
+        let Some(handler) = &mut self.handler else { return };
+        let corked = Corked::enter(handle::id(&self.shared));
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+        drop(corked);
+        let (code, reason) = match polled {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(outcome)) => match outcome.outcome() {
+                Ok(()) => (CloseCode::NORMAL, ""),
+                Err(error) => {
+                    tracing::debug!(%error, "handler failed");
+                    (CloseCode::INTERNAL_ERROR, "internal error")
+                }
+            },
+            Err(_) => {
+                tracing::error!("handler panicked");
+                (CloseCode::INTERNAL_ERROR, "internal error")
+            }
+        };
+        self.handler = None;
+        // A handler that ended well may have given its socket away; one that failed may not keep it.
+        if code == CloseCode::INTERNAL_ERROR || self.shared.is_released() {
+            self.close(code, reason);
+        }
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        let reason = CloseReason::new(code, reason).ok();
+        self.shared.now(|driver, local| driver.start_close(reason.as_ref(), local));
+    }
+
+    /// Writes what the handler has sent, and gives its buffers back.
+    fn poll_written(&self, cx: &mut Context<'_>) -> State {
+        let (written, state) = self.shared.poll(cx, |driver, cx, local| {
+            let written = driver.poll_write_out(cx, local).is_ready();
+            driver.settle(local);
+            (written, driver.conn.state())
+        });
+        if !written {
+            // The handler may wait for something else: from now on both are woken.
+            self.shared.share();
+            self.shared.poll(cx, |driver, cx, local| {
+                let _ = driver.poll_write_out(cx, local);
+            });
+        }
+        state
+    }
+}
+
+impl<F> Future for Hosted<F>
+where
+    F: Future<Output: HandlerOutcome>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.host(cx);
+        self.poll_handler(cx);
+        if self.shared.is_released() {
+            self.close(CloseCode::NORMAL, "");
+        }
+        if self.poll_written(cx) == State::Open {
+            return Poll::Pending;
+        }
+        ready!(self.shared.poll(cx, |driver, cx, local| driver.poll_finish(cx, local)));
+        let aborted = matches!(self.shared.lock().failure, Some(Failure::Aborted));
+        // The connection is gone, but the handler may have more to do; not when the server has run out of patience.
+        if self.handler.is_none() || aborted {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.finished, true) {
+            self.shared.wake_waiting();
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,16 @@
+//! Serves WebSockets, and plain HTTP beside them on the same port: accepting, opening, running handlers, shutting down.
+
+mod accept;
+mod builder;
+mod hosted;
+mod http;
+mod opening;
+mod origin;
+mod prefixed;
+mod request;
+mod tracker;
+
+pub use builder::{Server, ServerBuilder};
+pub use hosted::HandlerOutcome;
+pub use origin::Origins;
+pub use request::{Rejection, Request};

@@ -1,0 +1,219 @@
+//! The opening of one TCP connection: its first head is read, and answered where it asks for a WebSocket. One deadline covers
+//! it all, however the bytes dribble in.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use duplexer_proto::handshake::{self, RequestError};
+use duplexer_proto::{Acceptance, AnswerError, Opening, ServerHandshake, reject};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use http::{Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::clock;
+use crate::server::builder::Inner;
+use crate::server::prefixed::Prefixed;
+use crate::server::request::{Rejection, Request};
+use crate::server::tracker::Phase;
+
+/// What a TCP connection turned out to be.
+pub(crate) enum Opened<S> {
+    WebSocket(Box<Accepted<S>>, TcpStream),
+    Http(Prefixed),
+}
+
+/// A connection that was accepted and has still to be run.
+pub(crate) struct Accepted<S> {
+    pub(crate) request: Request<S>,
+    /// The answer to be sent, and the connection.
+    pub(crate) acceptance: Acceptance,
+    /// Bytes that the client sent behind its request.
+    pub(crate) early: Bytes,
+}
+
+/// Reads the head and answers it.
+pub(crate) async fn open<S>(
+    inner: &Inner<S>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<Opened<S>, OpenError> {
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    let limit = inner.config.limits.open_timeout;
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(limit, read_and_answer(inner, &mut stream, peer, local)) => opened,
+        () = inner.tracker.reached(Phase::Dropping) => return Err(OpenError::Shutdown),
+    };
+    match opened {
+        Ok(Ok(Answer::Accepted(accepted))) => Ok(Opened::WebSocket(accepted, stream)),
+        Ok(Ok(Answer::Plain(before))) => Ok(Opened::Http(Prefixed { before, stream })),
+        Ok(Err(error)) => {
+            if let Some(response) = error.response() {
+                refuse(&mut stream, &response).await?;
+            }
+            Err(error)
+        }
+        Err(_) => {
+            let error = RequestError::TimedOut { after: limit };
+            refuse(&mut stream, &error.response()).await?;
+            Err(error.into())
+        }
+    }
+}
+
+enum Answer<S> {
+    Accepted(Box<Accepted<S>>),
+    /// All bytes so far, for an HTTP stack.
+    Plain(Bytes),
+}
+
+async fn read_and_answer<S>(
+    inner: &Inner<S>,
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Result<Answer<S>, OpenError> {
+    let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
+    let mut buffer = [0; READ_BYTES];
+    loop {
+        let len = stream.read(&mut buffer).await?;
+        if len == 0 {
+            return Err(OpenError::Gone);
+        }
+        match handshake.receive(&buffer[..len])? {
+            None => {}
+            Some(Opening::Plain { received }) if inner.http.is_some() => {
+                return Ok(Answer::Plain(received.into()));
+            }
+            Some(Opening::WebSocket { request, consumed }) => {
+                let mut accepted = decide(inner, request, peer, local).await?;
+                stream.write_all(&accepted.acceptance.response_bytes()).await?;
+                accepted.early = Bytes::copy_from_slice(&buffer[consumed..len]);
+                return Ok(Answer::Accepted(Box::new(accepted)));
+            }
+            Some(_) => return Err(OpenError::NotWebSocket),
+        }
+    }
+}
+
+/// Judges a valid request, and prepares its answer.
+pub(crate) async fn decide<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Result<Accepted<S>, OpenError> {
+    let request = Request::new(request, peer, local);
+    inner.origins.check(&request)?;
+    let state = (inner.authorize)(request.clone()).await?;
+    let acceptance = request.handshake().accept(&inner.config)?;
+    Ok(Accepted {
+        request: request.with(state),
+        acceptance,
+        early: Bytes::new(),
+    })
+}
+
+/// Sends an answer that refuses, and lets the client read it before the transport goes.
+async fn refuse(stream: &mut TcpStream, response: &Response<String>) -> Result<(), OpenError> {
+    let bytes = reject(response)?;
+    let drained = async {
+        stream.write_all(&bytes).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; READ_BYTES];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    match tokio::time::timeout(REFUSAL_TIME, drained).await {
+        Ok(drained) => drained.map_err(OpenError::Io),
+        Err(_) => Ok(()),
+    }
+}
+
+/// No WebSocket connection came of a TCP connection.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    Io(io::Error),
+    Gone,
+    Shutdown,
+    NotWebSocket,
+    Request(RequestError),
+    Rejected(Rejection),
+    Settings(AnswerError),
+}
+
+impl OpenError {
+    /// The HTTP answer, where there is somebody to read it.
+    pub(crate) fn response(&self) -> Option<Response<String>> {
+        Some(match self {
+            Self::Io(_) | Self::Gone | Self::Shutdown => return None,
+            Self::NotWebSocket => upgrade_required(),
+            Self::Request(error) => error.response(),
+            Self::Rejected(rejection) => {
+                let mut response = rejection.0.clone();
+                response.headers_mut().remove(CONNECTION);
+                response
+            }
+            Self::Settings(_) => {
+                Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "the server's settings are wrong\n").0
+            }
+        })
+    }
+}
+
+fn upgrade_required() -> Response<String> {
+    let mut response =
+        Rejection::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket requests are served here\n").0;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade, close"));
+    response
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<RequestError> for OpenError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<Rejection> for OpenError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<AnswerError> for OpenError {
+    fn from(error: AnswerError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Gone => f.write_str("the client went before its request was complete"),
+            Self::Shutdown => f.write_str("the server has shut down"),
+            Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
+            Self::Request(error) => error.fmt(f),
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Settings(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Bytes read at a time while a head is awaited.
+const READ_BYTES: usize = 4 << 10;
+/// How long a client that was refused has to read why.
+const REFUSAL_TIME: std::time::Duration = std::time::Duration::from_secs(2);

@@ -1,0 +1,144 @@
+//! Which pages may connect (RFC 6455 §10.2): browsers send cookies with a WebSocket request of any page, so a server
+//! that looks at nothing can be used by all of them.
+
+use std::net::IpAddr;
+
+use http::StatusCode;
+use http::uri::Authority;
+
+use crate::server::request::{Rejection, Request};
+
+/// The origins whose pages may connect. Requests without an `Origin` come from no page and always pass.
+///
+/// ```
+/// let origins = duplexer::Origins::list(["https://example.com", "https://app.example.com:8443"]);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Origins(Rule);
+
+#[derive(Clone, Debug, Default)]
+enum Rule {
+    #[default]
+    SameHost,
+    List(Vec<String>),
+    Any,
+}
+
+impl Origins {
+    /// Pages of the same host and port as the request's `Host`: the default. On a loopback address `Host` itself must
+    /// then be a loopback name, because any name can be made to lead there.
+    #[must_use]
+    pub const fn same_host() -> Self {
+        Self(Rule::SameHost)
+    }
+
+    /// These origins, and pages of the same host.
+    #[must_use]
+    pub fn list<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
+        Self(Rule::List(origins.into_iter().map(Into::into).collect()))
+    }
+
+    /// All pages of the web: for servers that neither cookies nor the network's place give any right.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(Rule::Any)
+    }
+
+    /// Refuses a request from a page that may not connect.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Rejection> {
+        let Some(origin) = request.origin() else { return Ok(()) };
+        match &self.0 {
+            Rule::Any => return Ok(()),
+            Rule::List(list) if list.iter().any(|one| one.eq_ignore_ascii_case(origin)) => {
+                return Ok(());
+            }
+            Rule::List(_) | Rule::SameHost => {}
+        }
+        let host = request.host();
+        if !is_same_host(origin, host) {
+            return Err(refuse(&format!(
+                "the origin `{}` is not that of host `{}`",
+                origin.escape_debug(),
+                host.escape_debug()
+            )));
+        }
+        if request.local().ip().to_canonical().is_loopback() && !is_loopback_name(host) {
+            return Err(refuse(&format!(
+                "the host `{}` is no loopback name, but this address is",
+                host.escape_debug()
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn refuse(why: &str) -> Rejection {
+    Rejection::new(
+        StatusCode::FORBIDDEN,
+        format!("{why}; the server's setting `origins` allows others\n"),
+    )
+}
+
+/// Whether an origin's host and port are those of a `Host` header, the scheme's port standing for none.
+fn is_same_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
+        _ => return false,
+    };
+    let parts = |text: &str| {
+        let authority: Authority = text.parse().ok()?;
+        let port = authority.port_u16().unwrap_or(default);
+        (!authority.as_str().contains('@'))
+            .then(|| (authority.host().to_ascii_lowercase(), port))
+    };
+    matches!((parts(authority), parts(host)), (Some(origin), Some(host)) if origin == host)
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_compared_by_host_and_port() {
+        for (origin, host) in [
+            ("http://example.com", "example.com"),
+            ("http://EXAMPLE.com:80", "example.com"),
+            ("https://example.com", "example.com:443"),
+            ("http://localhost:8080", "localhost:8080"),
+            ("http://[::1]:8080", "[::1]:8080"),
+        ] {
+            assert!(is_same_host(origin, host), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("null", "example.com"),
+            ("http://example.com", "example.com:8080"),
+            ("http://example.com.evil.net", "example.com"),
+            ("http://example.com@evil.net", "example.com"),
+            ("http://evil.net", "example.com"),
+            ("file://", "example.com"),
+        ] {
+            assert!(!is_same_host(origin, host), "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn loopback_names() {
+        for name in ["localhost", "a.localhost:80", "127.0.0.1:8080", "[::1]", "127.8.8.8"] {
+            assert!(is_loopback_name(name), "{name}");
+        }
+        for name in ["localhost.evil.net", "evil.net", "10.0.0.1", "", "[::2]:80"] {
+            assert!(!is_loopback_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a server knows of a client that asks for a connection, and how it says no.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use duplexer_proto::handshake;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+/// A valid request for a connection, with what [`authorize`](crate::ServerBuilder::authorize) returned for it.
+///
+/// It holds all headers: drop it where many connections are idle.
+///
+/// ```
+/// # async fn handler(mut socket: duplexer::WebSocket, request: duplexer::Request) {
+/// println!("{} asks for {}", request.peer(), request.path());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request<S = ()> {
+    head: Arc<Head>,
+    state: S,
+}
+
+#[derive(Debug)]
+struct Head {
+    request: handshake::Request,
+    peer: SocketAddr,
+    local: SocketAddr,
+}
+
+impl Request {
+    pub(crate) fn new(
+        request: handshake::Request,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Self {
+        Self { head: Arc::new(Head { request, peer, local }), state: () }
+    }
+
+    pub(crate) fn with<S>(self, state: S) -> Request<S> {
+        Request { head: self.head, state }
+    }
+}
+
+impl<S> Request<S> {
+    /// The path of the request's target, starting with a slash, not decoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.head.request.path()
+    }
+
+    /// The query of the request's target, without the question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.head.request.query()
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.request.headers()
+    }
+
+    /// The `Host`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.head.request.host()
+    }
+
+    /// The `Origin`: who, for a browser, runs the page that asks.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.head.request.origin()
+    }
+
+    /// The subprotocols that the client offers, the preferred one first.
+    #[must_use]
+    pub fn subprotocols(&self) -> &[String] {
+        self.head.request.subprotocols()
+    }
+
+    /// The address that the connection comes from.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.head.peer
+    }
+
+    /// The address that it came to.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.head.local
+    }
+
+    /// What `authorize` returned.
+    #[must_use]
+    pub const fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// What `authorize` returned, to keep.
+    #[must_use]
+    pub fn into_state(self) -> S {
+        self.state
+    }
+
+    pub(crate) fn handshake(&self) -> &handshake::Request {
+        &self.head.request
+    }
+}
+
+/// An HTTP answer that refuses a connection.
+///
+/// ```
+/// use duplexer::Rejection;
+/// use http::StatusCode;
+/// let rejection = Rejection::new(StatusCode::UNAUTHORIZED, "a token is needed\n");
+/// assert_eq!(rejection.status(), 401);
+/// ```
+#[derive(Debug)]
+pub struct Rejection(pub(crate) Response<String>);
+
+impl Rejection {
+    /// A refusal with a plain text. A status below 300, which refuses nothing, becomes 500.
+    #[must_use]
+    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        let mut response = Response::new(text.into());
+        let refuses = status.as_u16() >= 300;
+        *response.status_mut() =
+            if refuses { status } else { StatusCode::INTERNAL_SERVER_ERROR };
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, plain);
+        Self(response)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().append(name, value);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.status(), self.0.body().trim_end())
+    }
+}

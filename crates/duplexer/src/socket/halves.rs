@@ -1,0 +1,399 @@
+//! The two halves of a socket. Both may be used at once, from different tasks; senders are cloned. Each polls the whole
+//! connection, so control frames are answered whichever is in use.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use duplexer_proto::{
+    CloseCode, CloseInfo, CloseReason, CloseReasonError, ControlError, Message, MessageKind, Prepared, SendOptions,
+    State,
+};
+
+use crate::clock;
+use crate::driver::Driver;
+use crate::handle::{Handle, Shared};
+use crate::local::Local;
+use crate::socket::outcome::{PingError, RecvError, SendError, TrySendError};
+use crate::socket::reader::MessageReader;
+use crate::socket::writer::MessageWriter;
+
+/// The half that sends. Clones send on the same connection, one message at a time.
+///
+/// ```
+/// # async fn example(socket: duplexer::WebSocket) -> Result<(), duplexer::SendError> {
+/// let (sender, _receiver) = socket.split();
+/// let second = sender.clone();
+/// tokio::spawn(async move { second.send("from another task").await });
+/// sender.send("from here").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Sender {
+    pub(super) handle: Handle,
+}
+
+/// The half that receives.
+///
+/// Dropping it discards what comes from then on; control frames are still answered while a sender is polled.
+///
+/// ```
+/// # async fn example(socket: duplexer::WebSocket) -> Result<(), duplexer::RecvError> {
+/// let (_sender, mut receiver) = socket.split();
+/// while let Some(message) = receiver.recv().await? {
+///     println!("{message:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Receiver {
+    pub(super) handle: Handle,
+}
+
+/// The halves of a connection, without leave to be used at once yet.
+pub(super) fn halves(shared: Arc<Shared>) -> (Sender, Receiver) {
+    let handle = Handle::new(shared);
+    (Sender { handle: handle.clone() }, Receiver { handle })
+}
+
+impl Receiver {
+    /// Waits for the next message; `None` is a clean end, after the closing handshake (see [`RecvError`] for what
+    /// counts as clean). Pings are answered meanwhile. Cancel-safe: no message is lost.
+    ///
+    /// # Errors
+    /// The connection ended in another way. Asked again, it says the same.
+    pub async fn recv(&mut self) -> Result<Option<Message>, RecvError> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// [`recv`](Receiver::recv) for hand-written futures.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    #[inline]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, RecvError>> {
+        self.handle.poll(cx, |driver, cx, local| {
+            Poll::Ready(match ready!(driver.poll_recv(cx, local)) {
+                Some(message) => Ok(Some(message)),
+                None => RecvError::outcome(driver).map(|()| None),
+            })
+        })
+    }
+
+    /// Waits for the next message to begin, and returns a reader of its pieces, for messages of any length. Bound by
+    /// [`stream_bytes_max`](duplexer_proto::Limits::stream_bytes_max), not by `message_bytes_max`. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>, RecvError> {
+        let first = poll_fn(|cx| MessageReader::poll_piece(&self.handle, cx)).await?;
+        Ok(first.map(|piece| MessageReader::new(&self.handle, piece)))
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.handle.now(|driver, _| driver.discard_messages());
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("state", &self.handle.lock().conn.state()).finish()
+    }
+}
+
+impl Sender {
+    /// Sends a message: waits while the queue is over its high mark, queues the message whole, and waits until it
+    /// is written. In a handler that our [`Server`](crate::Server) runs it does not wait for that: all that one poll of the
+    /// handler has sent leaves together when the poll ends.
+    ///
+    /// Cancel-safe: a dropped call has queued the message whole or not at all. To know which, use [`ready`](Sender::ready) and then
+    /// [`try_send`](Sender::try_send).
+    ///
+    /// # Errors
+    /// The connection is closing or closed, or the transport failed.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_with(message, SendOptions::default()).await
+    }
+
+    /// [`send`](Sender::send), with options for this message.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        let mut message = Some(message.into());
+        poll_fn(|cx| self.poll_send(&mut message, options, true, cx)).await
+    }
+
+    /// Queues a message without waiting for it to be written: for several that should leave together with the next
+    /// [`flush`](Sender::flush) or [`send`](Sender::send). Waits while the queue is over its high mark. Cancel-safe, as `send`.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let mut message = Some(message.into());
+        poll_fn(|cx| self.poll_send(&mut message, SendOptions::default(), false, cx)).await
+    }
+
+    /// Sends a message that was prepared for many connections. As [`send`](Sender::send) in all else.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn send_prepared(&self, prepared: &Prepared) -> Result<(), SendError> {
+        let corked = self.handle.is_corked();
+        let mut queued = false;
+        poll_fn(|cx| {
+            self.handle.poll(cx, |driver, cx, local| {
+                if !queued {
+                    let ready = ready!(driver.poll_ready(cx, local));
+                    let options = SendOptions::default();
+                    let scratch = &mut local.scratch;
+                    if !ready || driver.conn.send_prepared(prepared, options, scratch).is_err() {
+                        return Poll::Ready(Err(SendError::why(driver)));
+                    }
+                    queued = true;
+                }
+                if corked || ready!(driver.poll_flush(cx, local)) {
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(SendError::why(driver)))
+            })
+        })
+        .await
+    }
+
+    /// Queues a prepared message if that is possible without waiting, as [`try_send`](Sender::try_send): for publishers who must not
+    /// wait for a slow subscriber.
+    ///
+    /// # Errors
+    /// As [`try_send`](Sender::try_send).
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
+        self.try_queue(
+            || prepared.message().clone(),
+            |driver, local| {
+                let options = SendOptions::default();
+                driver.conn.send_prepared(prepared, options, &mut local.scratch)
+            },
+        )
+    }
+
+    /// Waits until [`try_send`](Sender::try_send) would queue a message. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn ready(&self) -> Result<(), SendError> {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// Queues a message if that is possible without waiting, and writes what can be written. Refused where a message is being written in
+    /// pieces or the queue is over its hard bound.
+    ///
+    /// # Errors
+    /// The message did not fit and is given back, or nothing can be sent any more.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        self.try_queue(
+            || message.clone(),
+            |driver, local| {
+                driver.conn.send(message.clone(), SendOptions::default(), &mut local.scratch)
+            },
+        )
+    }
+
+    /// Waits until everything queued has been written to the transport. Cancel-safe.
+    ///
+    /// # Errors
+    /// The transport failed.
+    pub async fn flush(&self) -> Result<(), SendError> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Begins a message of any length that is written piece by piece; waits until no other is being written and the queue has
+    /// room. Other senders wait until it ends. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn send_stream(&self, kind: MessageKind) -> Result<MessageWriter<'_>, SendError> {
+        self.send_stream_with(kind, SendOptions::default()).await
+    }
+
+    /// [`send_stream`](Sender::send_stream), with options for this message.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub async fn send_stream_with(
+        &self,
+        kind: MessageKind,
+        options: SendOptions,
+    ) -> Result<MessageWriter<'_>, SendError> {
+        poll_fn(|cx| {
+            self.handle.poll(cx, |driver, cx, local| {
+                if !ready!(driver.poll_ready(cx, local)) {
+                    return Poll::Ready(Err(SendError::why(driver)));
+                }
+                if driver.conn.start_message(kind, options).is_err() {
+                    return Poll::Ready(Err(SendError::why(driver)));
+                }
+                driver.writer_active(true);
+                Poll::Ready(Ok(()))
+            })
+        })
+        .await?;
+        Ok(MessageWriter::new(&self.handle, kind))
+    }
+
+    /// Sends a ping and waits for its pong, at most the keepalive timeout; returns the round-trip time. Messages that
+    /// arrive meanwhile are kept for the receiver, up to 1 MiB of them; behind more, the pong cannot be seen. Cancel-safe.
+    ///
+    /// # Errors
+    /// The connection closed, or the pong did not come in time.
+    pub async fn ping(&self) -> Result<Duration, PingError> {
+        let started = clock::now();
+        let (number, wait) = self.handle.now(|driver, local| {
+            let number = driver.conn.ping(started, &mut local.scratch);
+            (number, driver.conn.keepalive().timeout)
+        });
+        let number = number.map_err(|_| PingError::Closed)?;
+        let answered = poll_fn(|cx| {
+            self.handle.poll(cx, |driver, cx, local| driver.poll_answered(number, cx, local))
+        });
+        match tokio::time::timeout(wait, answered).await {
+            Ok(true) => Ok(clock::now().since(started)),
+            Ok(false) => Err(PingError::Closed),
+            Err(_) => Err(PingError::TimedOut),
+        }
+    }
+
+    /// Queues a pong that nobody asked for (RFC 6455 §5.5.3), at most 125 bytes, and writes what can be written.
+    ///
+    /// # Errors
+    /// The connection is closing or closed, or the payload is too long.
+    pub fn pong(&self, payload: &[u8]) -> Result<(), ControlError> {
+        self.handle.now(|driver, local| driver.conn.pong(payload, &mut local.scratch))?;
+        self.write_now();
+        Ok(())
+    }
+
+    /// Closes the connection: sends a Close behind all that is queued, waits for the peer's and for the end of the transport, at most
+    /// `close_timeout`. Messages not yet received are discarded. Idempotent: on a connection that is closing or closed it waits for
+    /// the end and changes nothing. Cancel-safe; if dropped, any other use of the socket goes on with it.
+    ///
+    /// # Errors
+    /// The code may not be sent or the reason is longer than 123 bytes; nothing was done then.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), CloseReasonError> {
+        let reason = CloseReason::new(code, reason)?;
+        self.handle.now(|driver, local| driver.start_close(Some(&reason), local));
+        poll_fn(|cx| self.handle.poll(cx, |driver, cx, local| driver.poll_finish(cx, local))).await;
+        Ok(())
+    }
+
+    /// Ends the connection at once: no Close, nothing more written. The peer sees 1006.
+    pub fn abort(&self) {
+        self.handle.now(|driver, _| driver.abort());
+    }
+
+    /// Bytes queued and not yet written, frame headers counted.
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.handle.lock().conn.queued_bytes()
+    }
+
+    /// How the connection ended, or is ending; `None` while it is open.
+    #[must_use]
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.handle.lock().conn.close_info().cloned()
+    }
+
+    /// Whether messages can be sent: false once either end has begun to close.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.handle.lock().conn.state() == State::Open
+    }
+
+    /// The round-trip time of the last ping, the keepalive's included.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.handle.lock().conn.rtt()
+    }
+
+    #[inline]
+    pub(super) fn poll_send(
+        &self,
+        message: &mut Option<Message>,
+        options: SendOptions,
+        flush: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        let corked = self.handle.is_corked();
+        self.handle.poll(cx, |driver, cx, local| {
+            if message.is_some() {
+                if !ready!(driver.poll_ready(cx, local)) {
+                    return Poll::Ready(Err(SendError::why(driver)));
+                }
+                if let Some(message) = message.take() {
+                    if driver.conn.send(message, options, &mut local.scratch).is_err() {
+                        return Poll::Ready(Err(SendError::why(driver)));
+                    }
+                }
+            }
+            if !flush || corked || ready!(driver.poll_flush(cx, local)) {
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(SendError::why(driver)))
+        })
+    }
+
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.handle.poll(cx, |driver, cx, local| {
+            let ready = ready!(driver.poll_ready(cx, local));
+            Poll::Ready(if ready { Ok(()) } else { Err(SendError::why(driver)) })
+        })
+    }
+
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.handle.poll(cx, |driver, cx, local| {
+            let flushed = ready!(driver.poll_flush(cx, local));
+            Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
+        })
+    }
+
+    /// Queues something now or refuses, and then writes what the transport takes.
+    fn try_queue(
+        &self,
+        message: impl FnOnce() -> Message,
+        queue: impl FnOnce(&mut Driver, &mut Local) -> Result<(), duplexer_proto::SendError>,
+    ) -> Result<(), TrySendError> {
+        self.handle.now(|driver, local| {
+            if !driver.may_send() {
+                return Err(TrySendError::Closed(SendError::why(driver)));
+            }
+            if !driver.has_room() {
+                return Err(TrySendError::Full(message()));
+            }
+            queue(driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))
+        })?;
+        self.write_now();
+        Ok(())
+    }
+
+    /// Writes what the transport takes at once, unless it is written after the running poll anyway.
+    fn write_now(&self) {
+        if !self.handle.is_corked() {
+            self.handle.write_now();
+        }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("state", &self.handle.lock().conn.state()).finish()
+    }
+}

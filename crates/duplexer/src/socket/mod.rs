@@ -1,0 +1,14 @@
+//! What users hold: the socket, its halves, and messages as streams. Every wait here polls the driver; no tasks.
+
+mod halves;
+mod outcome;
+mod reader;
+mod sink;
+mod websocket;
+mod writer;
+
+pub use halves::{Receiver, Sender};
+pub use outcome::{ControlError, PingError, RecvError, SendError, TrySendError};
+pub use reader::MessageReader;
+pub use websocket::WebSocket;
+pub use writer::MessageWriter;

@@ -1,0 +1,129 @@
+//! One outgoing message written piece by piece, of a length that nobody has to know beforehand.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use duplexer_proto::extension::Boundary;
+use duplexer_proto::{CloseCode, MessageKind, Utf8Check};
+
+use crate::handle::Handle;
+use crate::socket::outcome::SendError;
+
+/// A message that is being sent. Others wait until it ends; when it is idle for 30 s, or dropped
+/// unfinished, the connection fails with 1011: a message cut short must not look whole.
+///
+/// ```
+/// # async fn example(socket: &mut duplexer::WebSocket) -> Result<(), duplexer::SendError> {
+/// let mut message = socket.send_stream(duplexer::MessageKind::Binary).await?;
+/// message.write(b"piece by ").await?;
+/// message.write(b"piece").await?;
+/// message.finish().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct MessageWriter<'s> {
+    handle: &'s Handle,
+    utf8: Option<Utf8Check>,
+    finished: bool,
+}
+
+impl<'s> MessageWriter<'s> {
+    pub(super) fn new(handle: &'s Handle, kind: MessageKind) -> Self {
+        let utf8 = match kind {
+            MessageKind::Text => Some(Utf8Check::default()),
+            MessageKind::Binary => None,
+        };
+        Self { handle, utf8, finished: false }
+    }
+
+    /// Queues a piece and writes what can be written; waits while the queue is over its high mark, so any length passes in
+    /// constant memory. Compression may hold bytes back until [`flush`](MessageWriter::flush) or the end.
+    /// Cancel-safe: a dropped call has queued the piece whole or not at all.
+    ///
+    /// # Errors
+    /// The connection is closed; or the bytes of a text are not UTF-8, which fails the connection with 1007.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), SendError> {
+        self.put(piece, Boundary::Within).await
+    }
+
+    /// Sees to it that the peer can decode all that was written so far, and that it has left. Cancel-safe.
+    ///
+    /// # Errors
+    /// The connection is closed.
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        self.put(&[], Boundary::Flush).await?;
+        self.leave().await
+    }
+
+    /// Ends the message, and waits until it has left as [`send`](crate::Sender::send) does.
+    ///
+    /// # Errors
+    /// The connection is closed; or a text ends inside a character.
+    pub async fn finish(mut self) -> Result<(), SendError> {
+        self.put(&[], Boundary::End).await?;
+        if self.handle.is_corked() { Ok(()) } else { self.leave().await }
+    }
+
+    async fn put(&mut self, piece: &[u8], boundary: Boundary) -> Result<(), SendError> {
+        poll_fn(|cx| self.poll_put(piece, boundary, cx)).await?;
+        // What the transport takes leaves now; the rest waits in the queue, whose bound the next piece meets.
+        self.handle.write_now();
+        Ok(())
+    }
+
+    fn poll_put(
+        &mut self,
+        piece: &[u8],
+        boundary: Boundary,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        let Self { handle, utf8, finished } = self;
+        handle.poll(cx, |driver, cx, local| {
+            if !ready!(driver.poll_ready_writer(cx, local)) {
+                return Poll::Ready(Err(SendError::why(driver)));
+            }
+            if let Some(utf8) = utf8 {
+                let pushed = utf8.push(piece);
+                let ended = if boundary == Boundary::End { utf8.finish() } else { Ok(()) };
+                if pushed.and(ended).is_err() {
+                    driver.fail(CloseCode::INVALID_PAYLOAD, "text that is not UTF-8", local);
+                    return Poll::Ready(Err(SendError::why(driver)));
+                }
+            }
+            if driver.conn.write_message(piece, boundary, &mut local.scratch).is_err() {
+                return Poll::Ready(Err(SendError::why(driver)));
+            }
+            *finished = boundary == Boundary::End;
+            driver.writer_active(!*finished);
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    async fn leave(&self) -> Result<(), SendError> {
+        poll_fn(|cx| {
+            self.handle.poll(cx, |driver, cx, local| {
+                let flushed = ready!(driver.poll_flush(cx, local));
+                Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for MessageWriter<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.handle.now(|driver, local| {
+                driver.fail(CloseCode::INTERNAL_ERROR, "a message was abandoned", local);
+            });
+            self.handle.write_now();
+        }
+    }
+}
+
+impl fmt::Debug for MessageWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter").field("finished", &self.finished).finish_non_exhaustive()
+    }
+}

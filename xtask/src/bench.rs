@@ -1,0 +1,77 @@
+//! Builds every measured program alike and has them compared: ours, its rivals and the floor. Choices in, a table and a
+//! JSON file out. The measuring itself is `benches/`; what the figures mean is in `benches/README.md`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::tools::target_folder;
+
+/// What `cargo xtask bench` takes on its command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Prove that the bench works and that every server answers rightly, and judge no times
+    #[arg(long)]
+    quick: bool,
+    /// Only these workloads; an unknown name lists them
+    #[arg(long, value_name = "WORKLOAD,...")]
+    only: Option<String>,
+    /// Only these servers, beside the floor; an unknown name lists them
+    #[arg(long, value_name = "SERVER,...")]
+    server: Option<String>,
+    /// How often each server is measured under each workload [default: 3, quick: 1]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
+}
+
+/// Runs the chore; an error is printed and fails the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let target = target_folder()?;
+    // A folder of its own: the profile differs from all others, and a bench does not wait for another build's lock.
+    let folder = target.join("benches");
+    build(&folder, &["--package", "duplexer-benches", "--features", "rivals", "--bins"])?;
+    build(&folder, &["--package", "duplexer-cli", "--bin", "duplexer"])?;
+    compare(&folder.join(PROFILE), target.join("bench.json"), args)
+}
+
+/// Builds in one call for each package, so that none is compiled with features that only another one asks for.
+fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--profile", PROFILE, "--target-dir"])
+        .arg(folder)
+        .args(what)
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("the measured programs do not build: {}", what.join(" "));
+    }
+    Ok(())
+}
+
+fn compare(programs: &Path, json: PathBuf, args: Args) -> anyhow::Result<()> {
+    let mut compare = Command::new(programs.join("compare"));
+    compare.arg("--programs").arg(programs).arg("--json").arg(json);
+    if args.quick {
+        compare.arg("--quick");
+    }
+    if let Some(only) = args.only {
+        compare.args(["--only", &only]);
+    }
+    if let Some(server) = args.server {
+        compare.args(["--server", &server]);
+    }
+    if let Some(rounds) = args.rounds {
+        compare.args(["--rounds", &rounds.to_string()]);
+    }
+    let status = compare.status().context("cannot start the comparison")?;
+    if !status.success() {
+        bail!("the comparison failed ({status})");
+    }
+    Ok(())
+}
+
+/// The profile of the workspace that all measured programs are built with.
+const PROFILE: &str = "bench-server";

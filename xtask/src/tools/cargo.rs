@@ -1,0 +1,74 @@
+//! Builds our own program and runs the ignored tests of `conformance/` that need outside tools.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use super::place::{repository, target_folder};
+
+/// Builds `duplexer` as it is released and returns its path.
+pub(crate) fn build_program() -> anyhow::Result<PathBuf> {
+    let args = ["build", "--release", "--package", "duplexer-cli", "--bin", "duplexer"];
+    let status = cargo().args(args).status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!("duplexer does not build");
+    }
+    Ok(target_folder()?.join("release/duplexer"))
+}
+
+/// One run of a test file of `conformance/`, being put together.
+pub(crate) struct TestRun {
+    command: Command,
+    file: &'static str,
+    names: Vec<&'static str>,
+}
+
+impl TestRun {
+    /// Runs the ignored tests of `conformance/tests/<file>.rs`.
+    pub(crate) fn new(file: &'static str) -> Self {
+        let mut command = cargo();
+        command.args(["test", "--package", "duplexer-conformance", "--test", file]);
+        Self { command, file, names: Vec::new() }
+    }
+
+    /// Builds the tests and what they use as they are released.
+    pub(crate) fn optimised(mut self) -> Self {
+        self.command.arg("--release");
+        self
+    }
+
+    /// Hands the tests a path or a setting.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs only the test of this very name; may be said again.
+    pub(crate) fn only(mut self, name: &'static str) -> Self {
+        self.names.push(name);
+        self
+    }
+
+    /// Runs the tests; fails when one fails.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        let mut args: Vec<OsString> = vec!["--".into(), "--ignored".into(), "--nocapture".into()];
+        if !self.names.is_empty() {
+            args.push("--exact".into());
+            args.extend(self.names.iter().map(OsString::from));
+        }
+        let status = self.command.args(args).status().context("cannot start cargo")?;
+        if !status.success() {
+            bail!("the tests in conformance/tests/{}.rs failed ({status})", self.file);
+        }
+        Ok(())
+    }
+}
+
+fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(repository());
+    command
+}
