@@ -22,6 +22,10 @@ try {
   const facts = await play(stage);
   // What a page complains about, such as a breach of its content security policy, is a fact of every scenario.
   stage.tell({ facts: { ...facts, complaints: stage.complaints } });
+} catch (error) {
+  // What the pages showed tells more than where the script stood.
+  console.error(`${scenario}: ${error.message}\n${await stage.describe()}`);
+  process.exitCode = 1;
 } finally {
   await stage.close();
 }

@@ -39,6 +39,13 @@ export class Stage {
     process.stdin.destroy();
   }
 
+  /** What all pages show. */
+  async describe() {
+    const pages = this.browser.contexts().flatMap((context) => context.pages());
+    const texts = pages.map((page) => page.locator("body").innerText({ timeout: 1000 }).catch(String));
+    return [...(await Promise.all(texts)), ...this.complaints].join("\n---\n");
+  }
+
   /** A new tab with nothing in it, in a profile of its own. */
   async tab(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
@@ -48,7 +55,8 @@ export class Stage {
     page.on("console", (message) => {
       const text = message.text();
       // Chromium itself complains of servers that cannot be reached and of sockets given up early, which scenarios arrange.
-      if (["error", "warning"].includes(message.type()) && !/ERR_CONNECTION|ERR_INTERNET|closed before the connection/u.test(text)) {
+      const arranged = /ERR_CONNECTION|ERR_INTERNET|closed before the connection/u.test(text);
+      if (["error", "warning"].includes(message.type()) && !arranged) {
         this.complaints.push(text);
       }
     });
@@ -117,10 +125,15 @@ export async function say(page, text) {
   await page.press("#text", "Enter");
 }
 
+/** Chooses files and waits until they are in the tray. */
+export async function chooseFiles(page, files) {
+  await page.setInputFiles("#files", files);
+  await page.waitForFunction((count) => document.querySelectorAll("#tray li").length === count, files.length);
+}
+
 /** Chooses files and sends them. */
 export async function sendFiles(page, files) {
-  await page.setInputFiles("#files", files);
-  await page.waitForSelector("#tray li");
+  await chooseFiles(page, files);
   await page.click("#send");
 }
 

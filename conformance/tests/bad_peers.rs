@@ -9,7 +9,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use duplexer::{Deflate, Limits};
+use duplexer::{CloseCode, Deflate, Limits, RecvError};
 use duplexer_conformance::raw::{KEY, PATIENCE, RawPeer, frame, listener, request};
 use duplexer_conformance::wire::{BINARY, TEXT};
 use ours::{Bystander, Settings, serve};
@@ -87,6 +87,28 @@ async fn server_fails_every_fault_with_its_code_and_nobody_else() -> anyhow::Res
         let (told, reason) = told.with_context(|| format!("{rule}: a close without a code"))?;
         ensure!(told == code, "{rule}: {:02x?} got {told} {reason:?}, not {code}", start(&bytes));
         bystander.echoes().await.with_context(|| format!("beside {rule}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_came_before_a_fault_is_answered_first() -> anyhow::Result<()> {
+    // Autobahn 3.2 and 5.15 call it non-strict when an answer that was due is lost to a fault in the same segment.
+    let server = serve(Settings::default()).await?;
+    let bad = frame(0xA1, b"RSV2", Some(KEY));
+    for before in [1, 3] {
+        let mut peer = RawPeer::open(server.address(), None).await?;
+        let good = frame(0x81, b"hello", Some(KEY)).repeat(before);
+        peer.send(&[&good[..], &bad].concat()).await?;
+        for number in 1..=before {
+            let (header, payload) = peer.frame().await?.context("the connection ended")?;
+            ensure!(
+                (header.opcode, &payload[..]) == (TEXT, b"hello"),
+                "echo {number} of {before} was lost: {header:?}"
+            );
+        }
+        let (code, _) = peer.close().await?.context("a close without a code")?;
+        ensure!(code == 1002, "got {code}");
     }
     Ok(())
 }
@@ -193,6 +215,50 @@ async fn server_holds_nothing_for_octets_that_are_only_declared() -> anyhow::Res
     Bystander::join(&server).await?.echoes().await?;
     let grown = resident_bytes()?.saturating_sub(before);
     ensure!(grown < 128 << 20, "200 frames of 16 MiB, declared only, hold {grown} octets");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_holds_bounded_memory() -> anyhow::Result<()> {
+    let message = frame(BINARY | 0x80, &[b'm'; 60_000], Some(KEY));
+    let ping = frame(0x89, &[b'p'; 125], Some(KEY)).repeat(500);
+    for flood in [message, ping] {
+        let server = serve(Settings::default()).await?;
+        let mut bystander = Bystander::join(&server).await?;
+        let before = resident_bytes()?;
+        let mut peer = RawPeer::open(server.address(), None).await?;
+        let mut sent = 0;
+        // Until the server no longer takes what it cannot answer, or has taken a lot and kept nothing.
+        while sent < 96 << 20 {
+            match timeout(Duration::from_millis(500), peer.send(&flood)).await {
+                Ok(Ok(())) => sent += flood.len(),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        let grown = resident_bytes()?.saturating_sub(before);
+        ensure!(grown < 64 << 20, "{sent} octets sent and no answer read hold {grown} octets");
+        bystander.echoes().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_transport_is_no_clean_end() -> anyhow::Result<()> {
+    // RFC 6455 §7.1.5: 1006 when no close frame came, also after half a frame and half a message.
+    let halves: [&[u8]; 4] = [b"", b"\x81", b"\x81\x05hel", b"\x01\x03hel"];
+    for sent in halves {
+        let (listener, address) = listener().await?;
+        let server = async {
+            let mut peer = RawPeer::accept(&listener, "").await?;
+            peer.send(sent).await
+        };
+        let opening = async { Ok(ours::client(None).connect(format!("ws://{address}/")).await?) };
+        let ((), mut socket) = tokio::try_join!(server, opening)?;
+        let ended = socket.recv().await;
+        ensure!(matches!(ended, Err(RecvError::EndOfStream)), "after {sent:02x?}: {ended:?}");
+        let info = socket.close_info().context("no close_info")?;
+        ensure!(info.reason.code() == CloseCode::ABNORMAL && !info.clean, "{info:?}");
+    }
     Ok(())
 }
 
@@ -332,7 +398,7 @@ struct Bits {
 impl Bits {
     fn push(&mut self, bits: &str) {
         for bit in bits.bytes() {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.octets.push(0);
             }
             if let Some(last) = self.octets.last_mut() {

@@ -77,7 +77,9 @@ async fn serve() -> anyhow::Result<(Program, SocketAddr)> {
 /// The head of the response, in lower case but for its first line. curl is not waited for: after a 101 it would not end.
 async fn head(address: SocketAddr, path: &str, fields: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut command = Command::new(setting("DUPLEXER_CURL", "interop curl")?);
-    command.args(["--silent", "--show-error", "--http1.1", "--include", "--no-buffer"]);
+    command.args(["--silent", "--show-error", "--http1.1", "--no-buffer"]);
+    // Not `--include`: that holds a head back until a body comes, which a 101 does not have.
+    command.args(["--dump-header", "-", "--output", "/dev/null"]);
     command.args(fields.iter().flat_map(|field| ["--header", field]));
     command.arg(format!("http://{address}{path}"));
     let mut curl = Program::talking("curl", command)?;

@@ -52,7 +52,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Websockets => TestRun::new("websockets")
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
-        Peer::Curl => TestRun::new("curl").env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Curl => TestRun::new("curl")
+            .env("DUPLEXER_BIN", tools::build_program()?)
+            .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)

@@ -15,5 +15,5 @@ pub(crate) use autobahn::{Python27, wstest};
 pub(crate) use cargo::{TestRun, build_program};
 pub(crate) use debian::program;
 pub(crate) use node::node_modules;
-pub(crate) use place::{Place, target_folder};
+pub(crate) use place::{Place, repository, target_folder};
 pub(crate) use python::environment;

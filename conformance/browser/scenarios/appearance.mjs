@@ -111,7 +111,7 @@ class View {
     await this.stage.screenshot(page, name);
     this.facts.pictures += 1;
     const { wide, nameless, pale } = await page.evaluate(examine);
-    if (wide) this.facts.too_wide.push(name);
+    this.facts.too_wide.push(...wide.map((what) => `${name}: ${what}`));
     this.facts.nameless.push(...nameless.map((what) => `${name}: ${what}`));
     this.facts.pale.push(...pale.map((what) => `${name}: ${what}`));
   }
@@ -165,5 +165,10 @@ function examine() {
     const contrast = (light + 0.05) / (dark + 0.05);
     if (contrast < 4.5) pale.push(`${texts.currentNode.data.slice(0, 30)} (${contrast.toFixed(2)})`);
   }
-  return { wide: document.documentElement.scrollWidth > innerWidth, nameless, pale };
+  // The page clips what sticks out, so its own width would tell nothing. Only the row of chosen files may be scrolled sideways.
+  const wide = [...document.body.querySelectorAll("*")]
+    .filter((element) => shown(element) && element.closest("#tray, noscript") === null)
+    .filter((element) => element.getBoundingClientRect().left < -1 || element.getBoundingClientRect().right > innerWidth + 1)
+    .map((element) => element.outerHTML.slice(0, 80));
+  return { wide, nameless, pale };
 }

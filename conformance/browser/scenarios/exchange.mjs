@@ -7,6 +7,8 @@ import { heard, picture, say, saved, sendFiles, sha256 } from "../stage.mjs";
 const ROOM = "Café 42/100%?";
 const HTML = "1 < 2 & <b>bold</b> <img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>";
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+// The page's own margin for what surrounds a file in a message.
+const MARGIN_BYTES = 64 * 1024;
 
 export async function play(stage) {
   const ann = await stage.enter(ROOM, "Ann");
@@ -34,7 +36,7 @@ export async function play(stage) {
 
   stage.step("files");
   facts.file = await exchanged(ann, ben, "report.final.bin", randomBytes(1_500_000));
-  facts.largest = await exchanged(ben, ann, "largest.bin", randomBytes(MESSAGE_BYTES_MAX - 1024));
+  facts.largest = await exchanged(ben, ann, "largest.bin", randomBytes(MESSAGE_BYTES_MAX - MARGIN_BYTES));
   facts.page_as_file = await exchanged(ann, ben, "page.html", Buffer.from("<script>opener.pwned=1</script>"));
   const before = await ann.locator(".entry").count();
   await ann.setInputFiles("#files", [

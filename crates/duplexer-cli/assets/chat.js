@@ -13,7 +13,7 @@ import { Link } from "./chat/link.js";
 import { Log } from "./chat/log.js";
 import { Outbox } from "./chat/outbox.js";
 import { Status } from "./chat/status.js";
-import { HEAD_BYTES, Tray } from "./chat/tray.js";
+import { MARGIN_BYTES, Tray } from "./chat/tray.js";
 import * as wire from "./chat/wire.js";
 
 const DEFAULT_ROOM = "lobby";
@@ -21,7 +21,7 @@ const COPIED_MS = 2000;
 const $ = (id) => document.getElementById(id);
 const messageBytesMax = Number(document.querySelector("meta[name=duplexer-message-bytes-max]").content);
 const log = new Log($("log"), $("entries"), showPicture);
-const tray = new Tray($("tray"), messageBytesMax - HEAD_BYTES, report);
+const tray = new Tray($("tray"), messageBytesMax - MARGIN_BYTES, report);
 const latency = new Latency(socketUrl("echo"));
 const status = new Status($, latency);
 let room = "";
@@ -92,7 +92,7 @@ function send() {
   const from = wire.cleanName($("name").value);
   const text = wire.encodeText(from, body);
   const textBytes = new TextEncoder().encode(text).length;
-  if (textBytes > messageBytesMax) {
+  if (textBytes > messageBytesMax - MARGIN_BYTES) {
     report(`This text has ${wire.sizeText(textBytes)}, and one message holds at most ${wire.sizeText(messageBytesMax)}.`);
     return;
   }

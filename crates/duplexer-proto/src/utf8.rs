@@ -27,7 +27,7 @@ impl std::error::Error for InvalidUtf8 {}
 pub struct Utf8Check {
     /// The bytes of a character that has begun; plausible so far, never complete.
     begun: [u8; 3],
-    begun_len: u8,
+    begun_len: usize,
 }
 
 impl Utf8Check {
@@ -47,7 +47,7 @@ impl Utf8Check {
         }
         let tail = &rest[valid_up_to..];
         self.begun[..tail.len()].copy_from_slice(tail);
-        self.begun_len = tail.len() as u8;
+        self.begun_len = tail.len();
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Utf8Check {
     fn complete<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], InvalidUtf8> {
         for (taken, byte) in bytes.iter().enumerate() {
             let mut character = [0; 4];
-            let len = usize::from(self.begun_len);
+            let len = self.begun_len;
             character[..len].copy_from_slice(&self.begun[..len]);
             character[len] = *byte;
             match std::str::from_utf8(&character[..=len]) {

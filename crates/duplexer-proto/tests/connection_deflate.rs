@@ -245,6 +245,41 @@ fn corrupt_streams_fail_with_1007() {
 }
 
 #[test]
+fn a_fault_is_judged_in_the_order_of_the_bytes() {
+    // A stored block of `c3 28` and then garbage; the text is impossible before the stream is, and too long before either.
+    let stream = b"\x00\x02\x00\xfd\xff\xc3\x28\x06";
+    deflating(|end| {
+        end.fails(frame(end.role().peer(), 0xc1, stream), &[], MessageError::NotUtf8, 1007);
+    });
+    deflating(|end| assert!(decode_fault(&end.hears_frame(0xc2, stream))));
+    for role in [Role::Client, Role::Server] {
+        for (delivery, setting) in
+            [(Delivery::Whole, "message_bytes_max"), (Delivery::Chunks, "stream_bytes_max")]
+        {
+            let setup =
+                Setup::new(role).delivery(delivery).extensions(shared_deflate).limits(|limits| {
+                    limits.message_bytes_max = 0;
+                    limits.stream_bytes_max = 0;
+                });
+            in_every_chunking(&setup, |end| {
+                let error = MessageError::TooBig { max: 0, setting };
+                end.fails(frame(role.peer(), 0xc1, stream), &[], error, 1009);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_fault_behind_a_byte_that_waits_for_room_waits_with_it() {
+    // BFINAL, fixed codes, one literal, and then a code that does not exist.
+    delivering(Delivery::Hold { bytes_max: 0 }, |end| {
+        assert_eq!(end.hears_frame(0xc2, b"\x2b\x01\xff"), []);
+        end.delivery = Delivery::Whole;
+        assert!(decode_fault(&end.asks_again()));
+    });
+}
+
+#[test]
 fn text_is_checked_after_inflating() {
     // RFC 7692 §6.2: the payload of the message is what comes out. Here a stored block of `c3 28`.
     deflating(|end| {

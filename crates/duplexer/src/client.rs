@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use duplexer_proto::extension::{Negotiator, deflate::Deflate};
 use duplexer_proto::{
-    ClientConfig, ClientHandshake, HandshakeError, Keepalive, Limits, SetupError, UriError, WsUri,
+    ClientConfig, ClientHandshake, HandshakeError, Keepalive, Limits, SetupError, Time, UriError,
+    WsUri,
 };
 use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use rand::RngExt;
@@ -75,14 +76,15 @@ impl Client {
         if uri.is_secure() {
             return Err(ConnectError::TlsUnavailable);
         }
-        self.in_time(async {
+        let started = clock::now();
+        self.in_time(started, async {
             let host = uri.host().trim_start_matches('[').trim_end_matches(']');
             let stream = TcpStream::connect((host, uri.port())).await;
             let dialled = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
             let stream = dialled.map_err(|error| {
                 ConnectError::Dial { authority: format!("{host}:{}", uri.port()), error }
             })?;
-            self.open(&uri, Transport::Tcp(stream)).await
+            self.open(&uri, Transport::Tcp(stream), started).await
         })
         .await
     }
@@ -101,15 +103,17 @@ impl Client {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let uri = WsUri::parse(uri.as_ref())?;
-        self.in_time(self.open(&uri, Transport::other(io))).await
+        let started = clock::now();
+        self.in_time(started, self.open(&uri, Transport::other(io), started)).await
     }
 
     async fn in_time(
         &self,
+        started: Time,
         opening: impl Future<Output = Result<WebSocket, ConnectError>>,
     ) -> Result<WebSocket, ConnectError> {
         let after = self.config.limits.open_timeout;
-        let timed = tokio::time::timeout(after, opening).await;
+        let timed = tokio::time::timeout_at(clock::instant(started + after), opening).await;
         timed.unwrap_or(Err(ConnectError::TimedOut { after }))
     }
 
@@ -117,15 +121,26 @@ impl Client {
         &self,
         uri: &WsUri,
         mut transport: Transport,
+        started: Time,
     ) -> Result<WebSocket, ConnectError> {
         let entropy = rand::rng().random();
-        let mut handshake =
-            ClientHandshake::new(uri, self.config.clone(), entropy, clock::now())?;
+        let mut handshake = ClientHandshake::new(uri, self.config.clone(), entropy, started)?;
         transport.write_all(&handshake.request()).await.map_err(ConnectError::Io)?;
         transport.flush().await.map_err(ConnectError::Io)?;
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let len = transport.read(&mut buffer).await.map_err(ConnectError::Io)?;
+            let by = clock::instant(handshake.deadline());
+            let read = tokio::time::timeout_at(by, transport.read(&mut buffer)).await;
+            let Ok(read) = read else {
+                // A refusal whose body does not end is one all the same.
+                let refused = handshake.receive_end();
+                let after = self.config.limits.open_timeout;
+                return Err(match refused {
+                    HandshakeError::Refused(_) => refused.into(),
+                    _ => ConnectError::TimedOut { after },
+                });
+            };
+            let len = read.map_err(ConnectError::Io)?;
             if len == 0 {
                 return Err(handshake.receive_end().into());
             }

@@ -10,12 +10,10 @@ use duplexer_proto::{CloseCode, CloseReason, State};
 use crate::cork;
 use crate::driver::Driver;
 use crate::local::Local;
-use crate::waiters::Waiters;
 
 /// A connection and who waits for it.
 pub(crate) struct Shared {
     driver: Mutex<Driver>,
-    waiters: Arc<Waiters>,
     users: AtomicUsize,
     /// A handler of our server runs it, and its wrapper closes what the handler leaves open.
     hosted: bool,
@@ -27,7 +25,6 @@ impl Shared {
     pub(crate) fn new(driver: Driver, hosted: bool) -> Arc<Self> {
         Arc::new(Self {
             driver: Mutex::new(driver),
-            waiters: Arc::default(),
             users: AtomicUsize::new(0),
             hosted,
             host: OnceLock::new(),
@@ -48,12 +45,13 @@ impl Shared {
     ) -> R {
         let mut local = Local::take();
         let mut driver = self.lock();
-        let Some(fanout) = driver.fanout.clone() else {
+        let Some(waiters) = driver.waiters.clone() else {
             return poll(&mut driver, cx, &mut local);
         };
-        self.waiters.add(cx);
-        let result = poll(&mut driver, &mut Context::from_waker(&fanout), &mut local);
-        self.tell_news(driver);
+        waiters.add(cx);
+        let all = Waker::from(waiters);
+        let result = poll(&mut driver, &mut Context::from_waker(&all), &mut local);
+        tell_news(driver);
         result
     }
 
@@ -62,7 +60,7 @@ impl Shared {
         let mut local = Local::take();
         let mut driver = self.lock();
         let result = act(&mut driver, &mut local);
-        self.tell_news(driver);
+        tell_news(driver);
         result
     }
 
@@ -70,23 +68,23 @@ impl Shared {
     pub(crate) fn write_now(&self) {
         let mut local = Local::take();
         let mut driver = self.lock();
-        let waker = driver.fanout.clone().unwrap_or_else(|| Waker::noop().clone());
+        let waiters = driver.waiters.clone();
+        let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
         let _ = driver.poll_write_out(&mut Context::from_waker(&waker), &mut local);
-        self.tell_news(driver);
+        tell_news(driver);
     }
 
-    fn tell_news(&self, mut driver: MutexGuard<'_, Driver>) {
-        if std::mem::take(&mut driver.news) && driver.fanout.is_some() {
-            drop(driver);
-            self.waiters.wake_all();
-        }
-    }
-
-    /// Lets several tasks wait for the connection at once.
+    /// Lets several tasks wait for the connection at once. Who has waited alone is woken, to wait with the others.
     pub(crate) fn share(&self) {
         let mut driver = self.lock();
-        if driver.fanout.is_none() {
-            driver.fanout = Some(Waker::from(self.waiters.clone()));
+        if driver.waiters.is_some() {
+            return;
+        }
+        driver.waiters = Some(Arc::default());
+        let alone = driver.last_waiting.take();
+        drop(driver);
+        if let Some(alone) = alone {
+            alone.wake();
         }
     }
 
@@ -104,8 +102,12 @@ impl Shared {
 
     /// Wakes everyone who waits for the connection.
     pub(crate) fn wake_waiting(&self) {
-        let last = self.lock().last_waiting.take();
-        self.waiters.wake_all();
+        let mut driver = self.lock();
+        let (waiters, last) = (driver.waiters.clone(), driver.last_waiting.take());
+        drop(driver);
+        if let Some(waiters) = waiters {
+            waiters.wake_all();
+        }
         if let Some(last) = last {
             last.wake();
         }
@@ -114,6 +116,17 @@ impl Shared {
     /// Whether nobody holds a handle.
     pub(crate) fn is_released(&self) -> bool {
         self.users.load(Ordering::Acquire) == 0
+    }
+}
+
+/// Wakes everyone who waits, if the driver has news.
+fn tell_news(mut driver: MutexGuard<'_, Driver>) {
+    if std::mem::take(&mut driver.news) {
+        let waiters = driver.waiters.clone();
+        drop(driver);
+        if let Some(waiters) = waiters {
+            waiters.wake_all();
+        }
     }
 }
 

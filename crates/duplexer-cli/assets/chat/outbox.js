@@ -36,7 +36,7 @@ export class Outbox extends EventTarget {
     return this.#items.length;
   }
 
-  /** Takes a message in: a string, or bytes in a `Uint8Array`. The caller has asked `fits`. Returns what `change` will tell of. */
+  /** Takes a message in, a string or a `Uint8Array`; the caller has asked `fits`. Returns what `change` will tell of. */
   add(payload, size) {
     const item = { payload, size, fate: "waiting", progress: 0, end: 0 };
     this.#items.push(item);

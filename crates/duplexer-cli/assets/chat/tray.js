@@ -24,7 +24,7 @@ export class Tray {
 
   /** What sending all of it takes. */
   get bytes() {
-    return this.#files.reduce((sum, { bytes }) => sum + bytes.length + HEAD_BYTES, 0);
+    return this.#files.reduce((sum, { bytes }) => sum + bytes.length + MARGIN_BYTES, 0);
   }
 
   /** Reads `files` in and shows them. Reading now means that a file that changes or vanishes meanwhile does no harm. */
@@ -56,10 +56,10 @@ export class Tray {
   }
 
   #tooLarge({ name, size }) {
-    const most = this.#bytesMax + HEAD_BYTES;
+    const most = this.#bytesMax + MARGIN_BYTES;
     return size > most
       ? `${name} is too large: it has ${sizeText(size)}, and one message holds at most ${sizeText(most)}.`
-      : `${name} is too large: the ${sizeText(most)} that one message holds must hold the file's name as well.`;
+      : `${name} is too large: with what is sent around it, it does not fit into one message of ${sizeText(most)}.`;
   }
 
   #show(rawName, bytes) {
@@ -92,6 +92,7 @@ export class Tray {
   }
 }
 
-/** What the line of JSON before a file's bytes takes at most; the limit on a message covers both. */
-export const HEAD_BYTES = 1024;
+/** What a message may weigh beyond a file's or a text's own bytes: the line with the names, and a charge of 64 bytes for each
+ * fragment that the browser cuts a large message into (Chromium: some hundreds for 16 MiB). The limit covers it all. */
+export const MARGIN_BYTES = 64 * 1024;
 const FILES_MAX = 10;

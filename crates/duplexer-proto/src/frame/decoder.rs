@@ -13,16 +13,16 @@ pub(crate) struct Decoder {
     key: Option<[u8; 4]>,
     /// Payload bytes of the current frame that were not taken yet.
     remaining: u64,
-    /// Payload bytes of the current frame that were unmasked, taken or not.
-    unmasked: u64,
     /// Payload bytes of the current frame that were taken.
     taken: u64,
+    /// Payload bytes that were unmasked and not taken yet.
+    clear: usize,
 }
 
 impl Decoder {
     /// A decoder for frames that arrive at `role`, whose first frames may carry `rsv_allowed`.
     pub(crate) const fn new(role: Role, rsv_allowed: Rsv) -> Self {
-        Self { role, rsv_allowed, key: None, remaining: 0, unmasked: 0, taken: 0 }
+        Self { role, rsv_allowed, key: None, remaining: 0, taken: 0, clear: 0 }
     }
 
     /// Reads the next frame's header without taking it; `None` when more bytes are needed.
@@ -49,8 +49,8 @@ impl Decoder {
     pub(crate) const fn begin(&mut self, header: &Header) {
         self.key = header.mask;
         self.remaining = header.payload_len;
-        self.unmasked = 0;
         self.taken = 0;
+        self.clear = 0;
     }
 
     /// Unmasks what `input` has of the current payload, and tells how many bytes that is. Bytes that were
@@ -59,10 +59,9 @@ impl Decoder {
     pub(crate) fn unmask(&mut self, input: &mut [u8]) -> usize {
         let there = usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
         if let Some(key) = self.key {
-            let clear = (self.unmasked - self.taken) as usize;
-            if clear < there {
-                mask(&mut input[clear..there], key, self.unmasked);
-                self.unmasked = self.taken + there as u64;
+            if self.clear < there {
+                mask(&mut input[self.clear..there], key, self.taken + self.clear as u64);
+                self.clear = there;
             }
         }
         there
@@ -72,9 +71,7 @@ impl Decoder {
     pub(crate) const fn take(&mut self, len: usize) {
         self.remaining -= len as u64;
         self.taken += len as u64;
-        if self.unmasked < self.taken {
-            self.unmasked = self.taken;
-        }
+        self.clear = self.clear.saturating_sub(len);
     }
 
     /// Payload bytes of the current frame that have not been taken.

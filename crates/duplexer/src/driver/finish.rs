@@ -14,8 +14,7 @@ impl Driver {
     /// Starts the closing handshake; unread messages are dropped.
     pub(crate) fn start_close(&mut self, reason: Option<&CloseReason>, local: &mut Local) {
         if self.conn.close(reason, &mut local.scratch) {
-            self.inbox.clear();
-            self.inbox_bytes = 0;
+            self.inbox = None;
             self.writer_by = None;
             self.news = true;
         }

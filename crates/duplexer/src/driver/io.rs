@@ -14,6 +14,7 @@ use crate::clock;
 use crate::input::Input;
 use crate::local::Local;
 use crate::transport::Transport;
+use crate::waiters::Waiters;
 
 /// A connection and what it runs on.
 pub(crate) struct Driver {
@@ -22,8 +23,7 @@ pub(crate) struct Driver {
     pub(super) transport: Option<Transport>,
     pub(super) input: Input,
     /// Whole messages that arrived while only control frames were waited for.
-    pub(super) inbox: VecDeque<Message>,
-    pub(super) inbox_bytes: usize,
+    pub(super) inbox: Option<Box<Inbox>>,
     /// Nobody will take messages any more.
     pub(crate) receiver_gone: bool,
     /// The send queue has been over its high mark and not yet under its low one.
@@ -35,14 +35,23 @@ pub(crate) struct Driver {
     /// Bytes were written that the transport may still hold.
     unflushed: bool,
     /// The first thing that went wrong.
-    pub(crate) failure: Option<Failure>,
-    timer: Option<Box<Timer>>,
+    pub(crate) failure: Option<Box<Failure>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The timer knows `last_waiting`.
+    timer_polled: bool,
     /// When an open message writer has been idle for too long.
     pub(super) writer_by: Option<Time>,
-    /// Given to the transport when several tasks use the connection.
-    pub(crate) fanout: Option<Waker>,
-    /// Who waited last: to be told of an end that comes from elsewhere.
+    /// All who wait, once several tasks use the connection.
+    pub(crate) waiters: Option<Arc<Waiters>>,
+    /// Who waited last.
     pub(crate) last_waiting: Option<Waker>,
+}
+
+/// Messages that are held for a receiver.
+#[derive(Default)]
+pub(super) struct Inbox {
+    pub(super) messages: VecDeque<Message>,
+    pub(super) bytes: usize,
 }
 
 /// Why a connection ended without a closing handshake.
@@ -56,20 +65,13 @@ pub(crate) enum Failure {
     Aborted,
 }
 
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    /// The waker that the sleep knows.
-    waker: Option<Waker>,
-}
-
 impl Driver {
     pub(crate) fn new(conn: Connection, transport: Transport, input: Input) -> Self {
         Self {
             conn,
             transport: Some(transport),
             input,
-            inbox: VecDeque::new(),
-            inbox_bytes: 0,
+            inbox: None,
             receiver_gone: false,
             stuffed: false,
             news: false,
@@ -77,8 +79,9 @@ impl Driver {
             unflushed: false,
             failure: None,
             timer: None,
+            timer_polled: false,
             writer_by: None,
-            fanout: None,
+            waiters: None,
             last_waiting: None,
         }
     }
@@ -133,22 +136,26 @@ impl Driver {
         if self.timer.is_none() || self.conn.timer_is_stale() {
             self.arm(clock::now());
         }
+        let known = self.timer_polled && self.is_last_waiting(cx);
         let Some(timer) = &mut self.timer else { return false };
-        if !timer.sleep.is_elapsed() {
-            let known = timer.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !timer.is_elapsed() {
             if known {
                 return false;
             }
-            timer.waker = Some(cx.waker().clone());
-            if timer.sleep.as_mut().poll(cx).is_pending() {
+            // Out of turns, a sleep would wait without having heard of this task.
+            let mut timer = tokio::task::unconstrained(timer.as_mut());
+            if Pin::new(&mut timer).poll(cx).is_pending() {
+                self.remember(cx);
+                self.timer_polled = true;
                 return false;
             }
         }
         let now = clock::now();
+        let state = self.conn.state();
         match self.conn.handle_timeout(now, &mut local.scratch) {
             None => {}
-            Some(Timeout::PeerLost) => self.end(Failure::PeerLost),
-            Some(_) => self.end(Failure::CloseOverdue),
+            Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
+            Some(_) => self.end_from(state, Failure::CloseOverdue),
         }
         if self.writer_by.is_some_and(|by| by <= now) {
             self.fail(CloseCode::INTERNAL_ERROR, "a message was not finished in time", local);
@@ -171,15 +178,10 @@ impl Driver {
             },
         };
         let at = clock::instant(next);
+        self.timer_polled = false;
         match &mut self.timer {
-            Some(timer) => {
-                timer.waker = None;
-                timer.sleep.as_mut().reset(at);
-            }
-            None => {
-                let sleep = Box::pin(tokio::time::sleep_until(at));
-                self.timer = Some(Box::new(Timer { sleep, waker: None }));
-            }
+            Some(timer) => timer.as_mut().reset(at),
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
         }
     }
 
@@ -193,7 +195,17 @@ impl Driver {
     #[inline]
     pub(super) fn rest(&mut self, cx: &Context<'_>, local: &mut Local) {
         self.input.settle(local);
-        if !self.last_waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        self.remember(cx);
+    }
+
+    fn is_last_waiting(&self, cx: &Context<'_>) -> bool {
+        self.last_waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+    }
+
+    /// Remembers the task of `cx`, to tell it of an end that comes from elsewhere.
+    fn remember(&mut self, cx: &Context<'_>) {
+        if !self.is_last_waiting(cx) {
+            self.timer_polled = false;
             self.last_waiting = Some(cx.waker().clone());
         }
     }
@@ -214,12 +226,17 @@ impl Driver {
 
     /// Drops the transport for `failure`, unless the connection was over before.
     pub(super) fn end(&mut self, failure: Failure) {
+        self.end_from(self.conn.state(), failure);
+    }
+
+    /// The same for a connection that was in `state` until its deadline.
+    fn end_from(&mut self, state: State, failure: Failure) {
         let blame = match failure {
             Failure::Aborted => End::Local,
             _ => End::Remote,
         };
-        if self.conn.state() != State::Closed {
-            self.failure.get_or_insert(failure);
+        if state != State::Closed {
+            self.failure.get_or_insert_with(|| Box::new(failure));
         }
         self.conn.transport_ended(blame);
         self.transport = None;
@@ -231,7 +248,7 @@ impl Driver {
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
     fn write_failed(&mut self, error: io::Error, local: &mut Local) {
         if self.failure.is_none() && self.conn.state() != State::Closed {
-            self.failure = Some(Failure::Io(Arc::new(error)));
+            self.failure = Some(Box::new(Failure::Io(Arc::new(error))));
         }
         let waiting = self.conn.queued_bytes();
         self.conn.wrote(waiting, &mut local.scratch);

@@ -66,8 +66,7 @@ impl Driver {
     /// Drops messages that were held back, and those to come.
     pub(crate) fn discard_messages(&mut self) {
         self.receiver_gone = true;
-        self.inbox.clear();
-        self.inbox_bytes = 0;
+        self.inbox = None;
     }
 
     /// Checks and drops the bytes at hand.
@@ -76,10 +75,11 @@ impl Driver {
     }
 
     fn take_held(&mut self) -> Option<Message> {
-        let message = self.inbox.pop_front()?;
-        self.inbox_bytes -= message.len() + MESSAGE_CHARGE_BYTES;
-        if self.inbox.is_empty() {
-            self.inbox = Default::default();
+        let inbox = self.inbox.as_mut()?;
+        let message = inbox.messages.pop_front()?;
+        inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
+        if inbox.messages.is_empty() {
+            self.inbox = None;
         }
         Some(message)
     }
@@ -115,21 +115,23 @@ impl Driver {
     /// more has arrived, with true, or when no more may be held.
     pub(super) fn read_held(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
         loop {
+            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
             let delivery = if self.receiver_gone {
                 Delivery::Discard
             } else {
-                Delivery::Hold { bytes_max: HELD_BYTES_MAX.saturating_sub(self.inbox_bytes) }
+                Delivery::Hold { bytes_max: HELD_BYTES_MAX.saturating_sub(held) }
             };
             if let Parsed::Message(message) = self.parse(delivery, local) {
-                self.inbox_bytes += message.len() + MESSAGE_CHARGE_BYTES;
-                self.inbox.push_back(message);
+                let inbox = self.inbox.get_or_insert_default();
+                inbox.bytes += message.len() + MESSAGE_CHARGE_BYTES;
+                inbox.messages.push_back(message);
                 self.news = true;
                 continue;
             }
             if self.conn.state() != State::Open {
                 return true;
             }
-            if self.input.is_full() || self.inbox_bytes >= HELD_BYTES_MAX {
+            if self.input.is_full() || held >= HELD_BYTES_MAX {
                 self.rest(cx, local);
                 return false;
             }
@@ -148,7 +150,7 @@ impl Driver {
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
                 Ok(received) => received,
                 Err(fault) => {
-                    self.failure.get_or_insert(Failure::Fault(fault));
+                    self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
                     self.input.clear(local);
                     self.news = true;
                     return Parsed::Nothing;

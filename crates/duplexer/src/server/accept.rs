@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use duplexer_proto::Acceptance;
+use pin_project_lite::pin_project;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::driver::Driver;
@@ -16,7 +19,7 @@ use crate::server::hosted::{HandlerOutcome, Hosted};
 use crate::server::http;
 use crate::server::opening::{self, Accepted, Opened};
 use crate::server::request::Request;
-use crate::server::tracker::Phase;
+use crate::server::tracker::{Phase, TaskGuard};
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 
@@ -41,12 +44,9 @@ where
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (inner, handler) = (inner.clone(), handler.clone());
                 let guard = inner.tracker.task();
-                tokio::spawn(async move {
-                    connection(inner, stream, peer, handler).await;
-                    drop(guard);
-                });
+                let opening = connection(inner.clone(), stream, peer, handler.clone());
+                tokio::spawn(Task { opening: Some(Box::pin(opening)), hosted: None, _counted: guard });
             }
             // The peer has gone, or the system is short of something that others will give back.
             Err(error) => {
@@ -57,28 +57,58 @@ where
     }
 }
 
-/// Runs one TCP connection.
+pin_project! {
+    /// One TCP connection. What opening it needs, and plain HTTP, is boxed: an open connection carries only the
+    /// handler.
+    struct Task<O, F> {
+        opening: Option<Pin<Box<O>>>,
+        #[pin]
+        hosted: Option<Hosted<F>>,
+        _counted: TaskGuard,
+    }
+}
+
+impl<O, F> Future for Task<O, F>
+where
+    O: Future<Output = Option<Hosted<F>>>,
+    F: Future<Output: HandlerOutcome>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if let Some(opening) = this.opening {
+            let hosted = ready!(opening.as_mut().poll(cx));
+            this.hosted.set(hosted);
+            *this.opening = None;
+        }
+        match this.hosted.as_pin_mut() {
+            Some(hosted) => hosted.poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// Takes a TCP connection from its first byte to a handler, or through all of its plain HTTP.
 async fn connection<S, H, F>(
     inner: Arc<Inner<S>>,
     stream: TcpStream,
     peer: SocketAddr,
     handler: H,
-) where
+) -> Option<Hosted<F>>
+where
     S: Send + Sync + 'static,
     H: Fn(WebSocket, Request<S>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    // What opening needs is boxed, so that an open connection does not carry its size.
-    let opened = Box::pin(opening::open(&inner, stream, peer)).await;
-    match opened {
+    match opening::open(&inner, stream, peer).await {
         Ok(Opened::WebSocket(accepted, stream)) => {
-            let hosted = host(&inner, *accepted, Transport::Tcp(stream), handler);
-            drop(inner);
-            hosted.await;
+            return Some(host(&inner, *accepted, Transport::Tcp(stream), handler));
         }
-        Ok(Opened::Http(prefixed)) => Box::pin(http::serve(inner, prefixed, peer, handler)).await,
+        Ok(Opened::Http(prefixed)) => http::serve(inner, prefixed, peer, handler).await,
         Err(error) => tracing::debug!(%peer, %error, "no connection was opened"),
     }
+    None
 }
 
 /// A handler's future around an accepted connection.
@@ -97,7 +127,7 @@ where
     let shared = Shared::new(Driver::new(connection, transport, input), true);
     let tracked = inner.tracker.socket(&shared);
     let socket = WebSocket::new(shared.clone(), agreed);
-    Hosted::new(handler(socket, accepted.request), shared, tracked)
+    Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }
 
 /// How long accepting rests after an error.

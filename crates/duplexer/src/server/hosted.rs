@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use duplexer_proto::{CloseCode, CloseReason, State};
+use pin_project_lite::pin_project;
 
 use crate::cork::Corked;
-use crate::driver::Failure;
 use crate::handle::{self, Shared};
 use crate::server::tracker::SocketGuard;
 
@@ -35,30 +35,46 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> HandlerOutcome for Result<(), E> {
     }
 }
 
-/// A handler's future and the connection that was given to it.
-pub(crate) struct Hosted<F> {
-    /// `None` once it has ended.
-    handler: Option<Pin<Box<F>>>,
-    shared: Arc<Shared>,
-    /// The connection is over.
-    finished: bool,
-    _tracked: SocketGuard,
+pin_project! {
+    /// A handler's future and the connection that was given to it.
+    pub(crate) struct Hosted<F> {
+        // `None` once it has ended.
+        #[pin]
+        handler: Option<F>,
+        shared: Arc<Shared>,
+        // The connection is no longer open.
+        ending: bool,
+        // The connection is over.
+        finished: bool,
+        tracked: SocketGuard,
+    }
 }
 
 impl<F> Hosted<F>
 where
     F: Future<Output: HandlerOutcome>,
 {
-    pub(crate) fn new(handler: F, shared: Arc<Shared>, tracked: SocketGuard) -> Self {
-        let handler = Some(Box::pin(handler));
-        Self { handler, shared, finished: false, _tracked: tracked }
+    /// Calls the handler; it may panic before there is a future.
+    pub(crate) fn new(
+        handler: impl FnOnce() -> F,
+        shared: Arc<Shared>,
+        tracked: SocketGuard,
+    ) -> Self {
+        let handler = std::panic::catch_unwind(AssertUnwindSafe(handler)).ok();
+        let hosted = Self { handler, shared, ending: false, finished: false, tracked };
+        if hosted.handler.is_none() {
+            let (code, reason) = panicked();
+            hosted.close(code, reason);
+        }
+        hosted
     }
 
     /// Polls the handler; its sends are left in the queue meanwhile.
-    fn poll_handler(&mut self, cx: &mut Context<'_>) {
-        let Some(handler) = &mut self.handler else { return };
-        let corked = Corked::enter(handle::id(&self.shared));
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+    fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let mut this = self.as_mut().project();
+        let Some(handler) = this.handler.as_mut().as_pin_mut() else { return };
+        let corked = Corked::enter(handle::id(this.shared));
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
         drop(corked);
         let (code, reason) = match polled {
             Ok(Poll::Pending) => return,
@@ -69,12 +85,9 @@ where
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(_) => {
-                tracing::error!("handler panicked");
-                (CloseCode::INTERNAL_ERROR, "internal error")
-            }
+            Err(_) => panicked(),
         };
-        self.handler = None;
+        this.handler.set(None);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
         if code == CloseCode::INTERNAL_ERROR || self.shared.is_released() {
             self.close(code, reason);
@@ -104,6 +117,12 @@ where
     }
 }
 
+/// Reports a panic; tells what to close with.
+fn panicked() -> (CloseCode, &'static str) {
+    tracing::error!("handler panicked");
+    (CloseCode::INTERNAL_ERROR, "internal error")
+}
+
 impl<F> Future for Hosted<F>
 where
     F: Future<Output: HandlerOutcome>,
@@ -112,20 +131,23 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.host(cx);
-        self.poll_handler(cx);
+        self.as_mut().poll_handler(cx);
         if self.shared.is_released() {
             self.close(CloseCode::NORMAL, "");
         }
         if self.poll_written(cx) == State::Open {
             return Poll::Pending;
         }
+        if !std::mem::replace(self.as_mut().project().ending, true) {
+            // The handler may wait with a waker of its own, or another task have its socket: from now on all are woken.
+            self.shared.share();
+        }
         ready!(self.shared.poll(cx, |driver, cx, local| driver.poll_finish(cx, local)));
-        let aborted = matches!(self.shared.lock().failure, Some(Failure::Aborted));
         // The connection is gone, but the handler may have more to do; not when the server has run out of patience.
-        if self.handler.is_none() || aborted {
+        if self.handler.is_none() || self.tracked.is_dropping() {
             return Poll::Ready(());
         }
-        if !std::mem::replace(&mut self.finished, true) {
+        if !std::mem::replace(self.as_mut().project().finished, true) {
             self.shared.wake_waiting();
             cx.waker().wake_by_ref();
         }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use duplexer_proto::handshake;
+use duplexer_proto::handshake::{self, RequestError};
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -119,7 +119,10 @@ where
         Ok(asked) => asked,
         Err(error) => return text(error.response()),
     };
-    let mut accepted = match decide(&inner, asked, peer, local).await {
+    let after = inner.config.limits.open_timeout;
+    let decided = tokio::time::timeout(after, decide(&inner, asked, peer, local)).await;
+    let late = |_| Err(RequestError::TimedOut { after }.into());
+    let mut accepted = match decided.unwrap_or_else(late) {
         Ok(accepted) => accepted,
         Err(error) => {
             return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);

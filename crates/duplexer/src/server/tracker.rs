@@ -118,6 +118,13 @@ pub(crate) struct SocketGuard {
     key: usize,
 }
 
+impl SocketGuard {
+    /// Whether what is left of the server is dropped.
+    pub(crate) fn is_dropping(&self) -> bool {
+        *self.tracker.phase.borrow() == Phase::Dropping
+    }
+}
+
 impl Drop for SocketGuard {
     fn drop(&mut self) {
         self.tracker.lock().remove(self.key);

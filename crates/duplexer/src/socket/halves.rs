@@ -53,6 +53,9 @@ pub struct Receiver {
     pub(super) handle: Handle,
 }
 
+/// What came of sending.
+type Sent = Result<(), SendError>;
+
 /// The halves of a connection, without leave to be used at once yet.
 pub(super) fn halves(shared: Arc<Shared>) -> (Sender, Receiver) {
     let handle = Handle::new(shared);
@@ -65,8 +68,8 @@ impl Receiver {
     ///
     /// # Errors
     /// The connection ended in another way. Asked again, it says the same.
-    pub async fn recv(&mut self) -> Result<Option<Message>, RecvError> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, RecvError>> + Send {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// [`recv`](Receiver::recv) for hand-written futures.
@@ -116,21 +119,21 @@ impl Sender {
     ///
     /// # Errors
     /// The connection is closing or closed, or the transport failed.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_with(message, SendOptions::default()).await
+    pub fn send<M: Into<Message>>(&self, message: M) -> impl Future<Output = Sent> + Send {
+        self.send_with(message, SendOptions::default())
     }
 
     /// [`send`](Sender::send), with options for this message.
     ///
     /// # Errors
     /// As [`send`](Sender::send).
-    pub async fn send_with(
+    pub fn send_with<M: Into<Message>>(
         &self,
-        message: impl Into<Message>,
+        message: M,
         options: SendOptions,
-    ) -> Result<(), SendError> {
+    ) -> impl Future<Output = Sent> + Send {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.poll_send(&mut message, options, true, cx)).await
+        poll_fn(move |cx| self.poll_send(&mut message, options, true, cx))
     }
 
     /// Queues a message without waiting for it to be written: for several that should leave together with the next
@@ -138,9 +141,9 @@ impl Sender {
     ///
     /// # Errors
     /// As [`send`](Sender::send).
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub fn feed<M: Into<Message>>(&self, message: M) -> impl Future<Output = Sent> + Send {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.poll_send(&mut message, SendOptions::default(), false, cx)).await
+        poll_fn(move |cx| self.poll_send(&mut message, SendOptions::default(), false, cx))
     }
 
     /// Sends a message that was prepared for many connections. As [`send`](Sender::send) in all else.

@@ -36,7 +36,7 @@ pub enum RecvError {
 impl RecvError {
     /// What the end of a driver's connection means to a receiver.
     pub(crate) fn outcome(driver: &Driver) -> Result<(), Self> {
-        match &driver.failure {
+        match driver.failure.as_deref() {
             Some(Failure::Fault(fault)) => return Err(Self::Fault(fault.clone())),
             Some(Failure::PeerLost) => return Err(Self::PeerLost),
             Some(Failure::CloseOverdue) => return Err(Self::CloseOverdue),
@@ -52,7 +52,7 @@ impl RecvError {
                 }
                 (End::Remote, _) => Err(Self::Closed(info.clone())),
             },
-            _ => Err(match &driver.failure {
+            _ => Err(match driver.failure.as_deref() {
                 Some(Failure::Io(error)) => Self::Io(error.clone()),
                 Some(Failure::EndOfStream) => Self::EndOfStream,
                 _ => Self::Aborted,
@@ -104,7 +104,7 @@ pub enum SendError {
 impl SendError {
     /// Why a driver sends nothing any more.
     pub(crate) fn why(driver: &Driver) -> Self {
-        match &driver.failure {
+        match driver.failure.as_deref() {
             Some(Failure::Io(error)) => Self::Io(error.clone()),
             _ => Self::Closed(driver.conn.close_info().cloned()),
         }

@@ -84,8 +84,8 @@ impl WebSocket {
     ///
     /// # Errors
     /// The connection ended, and not cleanly.
-    pub async fn recv(&mut self) -> Result<Option<Message>, RecvError> {
-        self.receiver.recv().await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, RecvError>> + Send {
+        self.receiver.recv()
     }
 
     /// [`recv`](WebSocket::recv) for hand-written futures.
@@ -108,8 +108,11 @@ impl WebSocket {
     ///
     /// # Errors
     /// The connection is closing or closed, or the transport failed.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.sender.send(message).await
+    pub fn send<M: Into<Message>>(
+        &mut self,
+        message: M,
+    ) -> impl Future<Output = Result<(), SendError>> + Send {
+        self.sender.send(message)
     }
 
     /// [`send`](WebSocket::send), with options for this message.

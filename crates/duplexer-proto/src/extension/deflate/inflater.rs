@@ -39,6 +39,8 @@ pub(super) struct Inflater {
     history: History,
     /// A byte that came out when there was no room left: it proves that the message goes on.
     held: Option<u8>,
+    /// What is wrong with the stream right behind the byte that is held.
+    fault: Option<Fault>,
     /// A final block (BFINAL = 1) ended the stream; what follows is a new one with the old window
     /// (§7.2.3.4).
     stream_ended: bool,
@@ -50,6 +52,7 @@ impl Inflater {
         self.zlib.reset(false);
         self.history.clear();
         self.held = None;
+        self.fault = None;
         self.stream_ended = false;
     }
 
@@ -69,6 +72,9 @@ impl Inflater {
             span.room -= 1;
             self.held = None;
         }
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         loop {
             if self.stream_ended {
                 if span.consumed == span.input.len() {
@@ -82,17 +88,15 @@ impl Inflater {
             let input = &span.input[span.consumed..];
             let (step, status) = self.step(input, &mut stage[..space], InflateFlush::NoFlush);
             span.consumed += step.taken;
-            if status.is_err() {
-                // What came before the fault counts, or the result would depend on how the input was cut.
-                span.output.extend_from_slice(&stage[..step.written.min(span.room)]);
-                return status.map(|()| false);
-            }
             if span.room == 0 && step.written == 1 {
                 self.held = Some(stage[0]);
+                self.fault = status.err();
                 return Ok(false);
             }
+            // What came before a fault counts, or the result would depend on how the input was cut.
             span.output.extend_from_slice(&stage[..step.written]);
             span.room -= step.written;
+            status?;
             if step.written < space && !self.stream_ended {
                 if span.consumed == span.input.len() {
                     return Ok(true);
@@ -168,6 +172,7 @@ impl Default for Inflater {
             zlib: zlib_rs::Inflate::new(false, 15),
             history: History::default(),
             held: None,
+            fault: None,
             stream_ended: false,
         }
     }

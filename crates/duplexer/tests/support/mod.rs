@@ -1,0 +1,14 @@
+//! What the tests of the library share: a peer that speaks literal bytes, and ways to put one in front of our client
+//! and of our server. Nothing here asks the crate under test how a frame looks.
+
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+
+mod frames;
+mod opening;
+mod peer;
+
+pub(crate) use frames::{Frame, close_body, frame};
+pub(crate) use opening::{
+    REQUEST, client, client_over, client_with, dial, host, open, open_with, until,
+};
+pub(crate) use peer::{Peer, Role};
