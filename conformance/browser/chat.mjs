@@ -29,3 +29,5 @@ try {
 } finally {
   await stage.close();
 }
+// A scenario that broke off may have left something open that would keep this process alive.
+process.exit();

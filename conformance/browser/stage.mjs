@@ -36,7 +36,6 @@ export class Stage {
 
   async close() {
     await this.browser.close();
-    process.stdin.destroy();
   }
 
   /** What all pages show. */

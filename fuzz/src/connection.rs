@@ -134,6 +134,8 @@ fn message(input: &mut Unstructured<'_>) -> Result<Message> {
         1 => input.int_in_range(60_000..=70_000)?,
         _ => input.int_in_range(0..=200)?,
     };
-    let text: String = (0..len).map(|at: usize| char::from(b'a' + (at * at % 26) as u8)).collect();
+    let text: String = (0..len).map(|at: usize| char::from(LETTERS[at * at % 26])).collect();
     Ok(if input.arbitrary()? { text.into() } else { text.into_bytes().into() })
 }
+
+const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";

@@ -60,7 +60,7 @@ fn decode(
 fn garbage(input: &mut Unstructured<'_>) -> Result<()> {
     let (piece, room) = (input.int_in_range(1..=40)?, input.int_in_range(1..=70_000)?);
     let message = input.bytes(input.len())?;
-    const OUTPUT_MAX: usize = 1 << 20;
+    const OUTPUT_MAX: usize = 64 << 10;
     let mut ours = extension(true, 15, 6);
     let decoded = decode(&mut *ours, message, piece, room, OUTPUT_MAX);
     let again = decode(&mut *extension(false, 15, 6), message, 1 << 20, 1 << 20, OUTPUT_MAX);

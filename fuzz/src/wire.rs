@@ -107,13 +107,14 @@ pub(crate) fn frame(from: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let masked = if from == Role::Client { 0x80 } else { 0 };
     let mut bytes = vec![first];
-    match payload.len() {
-        len @ 0..=125 => bytes.push(masked | len as u8),
-        len @ 126..=0xffff => {
+    let len = payload.len();
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) if len < 126 => bytes.push(masked | len),
+        (_, Ok(len)) => {
             bytes.push(masked | 126);
-            bytes.extend((len as u16).to_be_bytes());
+            bytes.extend(len.to_be_bytes());
         }
-        len => {
+        (_, Err(_)) => {
             bytes.push(masked | 127);
             bytes.extend((len as u64).to_be_bytes());
         }

@@ -165,7 +165,8 @@ impl FromStr for Header {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
         let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
-        let value = value.trim().parse().map_err(|_| "the value has characters that no header may have")?;
+        let value =
+            value.trim().parse().map_err(|_| "the value has characters that no header may have")?;
         Ok(Self { name, value })
     }
 }

@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn every_script_that_a_script_imports_is_served() {
         let mut imported = 0;
-        for (path, folder) in [("/chat.js", "/"), ("/chat/link.js", "/chat/"), ("/chat/tray.js", "/chat/")] {
+        for (path, folder) in
+            [("/chat.js", "/"), ("/chat/link.js", "/chat/"), ("/chat/tray.js", "/chat/")]
+        {
             let (_, script) = find(path).expect("embedded");
             for line in script.lines().filter(|line| line.starts_with("import ")) {
                 let from = line.split('"').nth(1).expect("a quoted path");

@@ -311,7 +311,6 @@ impl Open {
         let first = !std::mem::replace(&mut self.delivered, true);
         Piece::Chunk { kind: self.kind, place, first, last }
     }
-
 }
 
 /// The size that a message may have in one way of delivery.
@@ -384,10 +383,9 @@ impl fmt::Display for MessageError {
             Self::NothingToContinue => {
                 f.write_str("continuation frame without a message to continue (RFC 6455 §5.4)")
             }
-            Self::NotContinued { opcode } => write!(
-                f,
-                "{opcode:?} frame inside a message that has not ended (RFC 6455 §5.4)"
-            ),
+            Self::NotContinued { opcode } => {
+                write!(f, "{opcode:?} frame inside a message that has not ended (RFC 6455 §5.4)")
+            }
             Self::NotUtf8 => f.write_str("text message that is not UTF-8 (RFC 6455 §8.1)"),
             Self::TooBig { max, setting } => {
                 write!(f, "message over the limit {setting} of {max} bytes")

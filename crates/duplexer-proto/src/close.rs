@@ -125,7 +125,10 @@ impl fmt::Display for CloseReasonError {
                 "close code {code} may not be sent; use 1000–1003, 1007–1014 or 3000–4999 (RFC 6455 §7.4)"
             ),
             Self::ReasonTooLong { len } => {
-                write!(f, "close reason of {len} bytes; at most 123 fit a Close frame (RFC 6455 §5.5)")
+                write!(
+                    f,
+                    "close reason of {len} bytes; at most 123 fit a Close frame (RFC 6455 §5.5)"
+                )
             }
         }
     }

@@ -10,8 +10,7 @@ use support::{
     Endpoint, Frame, Setup, no_extension, on_both_sides, shared_deflate, takeover_deflate,
 };
 
-const KINDS: [fn(Role) -> Vec<Box<dyn Extension>>; 3] =
-    [no_extension, shared_deflate, takeover_deflate];
+const KINDS: [Extensions; 3] = [no_extension, shared_deflate, takeover_deflate];
 
 fn send_prepared(end: &mut Endpoint, prepared: &Prepared) {
     let Endpoint { connection, scratch, .. } = end;
@@ -35,6 +34,9 @@ fn noise(len: usize) -> Vec<u8> {
     .take(len)
     .collect()
 }
+
+/// What both ends have agreed on.
+type Extensions = fn(Role) -> Vec<Box<dyn Extension>>;
 
 #[test]
 fn a_prepared_message_is_the_same_on_the_wire_as_a_sent_one() {

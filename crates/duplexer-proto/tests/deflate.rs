@@ -238,9 +238,9 @@ fn message_that_ends_inside_a_block_is_corrupt() {
 fn corrupt_stream_is_an_error_that_names_the_fault() {
     let scratch = &mut scratch();
     for (payload, fault) in [
-        (&b"\x06\x00"[..], "invalid block type"),
-        (b"\x00\x05\x00\x05\x00Hello\x00", "invalid stored block lengths"),
-        (HELLO_AGAIN, "invalid distance too far back"),
+        (&b"\x06\x00"[..], "not a DEFLATE stream"),
+        (b"\x00\x05\x00\x05\x00Hello\x00", "not a DEFLATE stream"),
+        (HELLO_AGAIN, "not a DEFLATE stream"),
         (b"\xf2\x48", "the message ends inside a block"),
     ] {
         for mut ends in both_modes() {

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duplexer_proto::extension::{Negotiator, deflate::Deflate};
+use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{
     ClientConfig, ClientHandshake, HandshakeError, Keepalive, Limits, SetupError, Time, UriError,
     WsUri,
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::clock;
+use crate::extensions::negotiators;
 use crate::input::Input;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -81,8 +82,9 @@ impl Client {
             let host = uri.host().trim_start_matches('[').trim_end_matches(']');
             let stream = TcpStream::connect((host, uri.port())).await;
             let dialled = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-            let stream = dialled.map_err(|error| {
-                ConnectError::Dial { authority: format!("{host}:{}", uri.port()), error }
+            let stream = dialled.map_err(|error| ConnectError::Dial {
+                authority: format!("{host}:{}", uri.port()),
+                error,
             })?;
             self.open(&uri, Transport::Tcp(stream), started).await
         })
@@ -241,11 +243,6 @@ impl ClientBuilder {
         config.headers = self.headers;
         Client { config }
     }
-}
-
-/// The extensions that a setting stands for.
-pub(crate) fn negotiators(deflate: Option<Deflate>) -> Arc<[Arc<dyn Negotiator>]> {
-    deflate.into_iter().map(|deflate| Arc::new(deflate) as Arc<dyn Negotiator>).collect()
 }
 
 /// A connection was not opened.

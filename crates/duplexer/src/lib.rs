@@ -1,11 +1,24 @@
-//! WebSockets whole: a client and a server for tokio.
+//! WebSockets whole: a client and a server for tokio (RFC 6455, permessage-deflate).
 //!
+//! [`connect`] opens a [`WebSocket`]; a [`Server`] gives one to its handler. Both send with
+//! [`send`](WebSocket::send) and receive with [`recv`](WebSocket::recv), which returns `None` at a clean end.
+//!
+//! What holds for all of it:
+//! - **No task runs beside a connection.** Pings are answered, and deadlines watched, while any future of the socket is polled.
+//! - **Every future can be dropped** without losing what was received; a dropped `send` has queued its message whole or not at all.
+//! - **Every wait has a deadline and every buffer a bound**: see [`Limits`] and [`Keepalive`].
+//! - **A clean end** is `None`: this end closed and the peer answered, or the peer closed with 1000, 1001 or no code. Any other
+//!   code of the peer's, 1011 for example, is [`RecvError::Closed`]. After either end began to close, sending fails with
+//!   [`SendError::Closed`]; messages that were not received when this end closes are discarded.
+//!
+//! The protocol itself, without I/O, is the crate `duplexer-proto`.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
 mod client;
 mod clock;
 mod cork;
 mod driver;
+mod extensions;
 mod handle;
 mod input;
 mod local;
@@ -18,12 +31,10 @@ pub use client::{Client, ClientBuilder, ConnectError, connect};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
-    CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive, Limits, Message,
-    MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
+    CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive,
+    Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
-pub use server::{
-    HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder,
-};
+pub use server::{HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,

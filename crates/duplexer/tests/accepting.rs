@@ -69,8 +69,7 @@ async fn a_handler_sees_the_request() {
         async {}
     })
     .await;
-    let (peer, _) =
-        open_with(address, "X-Token: secret\r\nSec-WebSocket-Protocol: a, b\r\n").await;
+    let (peer, _) = open_with(address, "X-Token: secret\r\nSec-WebSocket-Protocol: a, b\r\n").await;
     let request = until(requests.recv()).await.expect("a request");
     assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     assert_eq!((request.host(), request.origin()), ("localhost", None));
@@ -154,7 +153,10 @@ async fn the_servers_preferred_subprotocol_is_agreed_on() {
         let head = head.to_ascii_lowercase();
         match agreed {
             Some(name) => {
-                assert!(head.contains(&format!("\r\nsec-websocket-protocol: {name}\r\n")), "{head}");
+                assert!(
+                    head.contains(&format!("\r\nsec-websocket-protocol: {name}\r\n")),
+                    "{head}"
+                );
             }
             None => assert!(!head.contains("sec-websocket-protocol"), "{head}"),
         }
@@ -179,10 +181,11 @@ fn for_users() -> Server<String> {
 
 #[tokio::test]
 async fn what_authorize_returns_is_there_for_the_handler() {
-    let address = host(&for_users(), |mut socket: WebSocket, request: Request<String>| async move {
-        let _ = socket.send(request.into_state()).await;
-    })
-    .await;
+    let address =
+        host(&for_users(), |mut socket: WebSocket, request: Request<String>| async move {
+            let _ = socket.send(request.into_state()).await;
+        })
+        .await;
     let (mut peer, _) = open_with(address, "X-Token: secret\r\n").await;
     assert_eq!(peer.hears().await, Frame::new(0x81, "1"));
 }

@@ -212,7 +212,9 @@ async fn a_peer_that_closes_with_another_code_is_an_error() {
         }
         assert_eq!(peer.hears().await.close_code(), Some(code));
         assert_eq!(ended(&socket), (End::Remote, code, "no more".to_owned(), true));
-        let Err(SendError::Closed(Some(info))) = socket.send("late").await else { panic!("{code}") };
+        let Err(SendError::Closed(Some(info))) = socket.send("late").await else {
+            panic!("{code}")
+        };
         assert_eq!(info.reason.text(), "no more");
     }
 }

@@ -137,8 +137,7 @@ async fn a_refusal_is_told_with_status_headers_and_body() {
 
 #[tokio::test(start_paused = true)]
 async fn a_redirect_is_told_and_not_followed() {
-    let error =
-        refused("HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n").await;
+    let error = refused("HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!(error.location(), Some("/new"));
     assert!(error.to_string().contains("/new"), "{error}");
 }

@@ -51,7 +51,9 @@ async fn converse(mut socket: WebSocket, wait: Duration) -> Result<ExitCode, Box
         Ended::Closed(outcome) => {
             let clean = outcome.is_ok();
             match (outcome, socket.close_info()) {
-                (Ok(()) | Err(RecvError::Closed(_)), Some(info)) => eprintln!("{}", describe(&info)),
+                (Ok(()) | Err(RecvError::Closed(_)), Some(info)) => {
+                    eprintln!("{}", describe(&info))
+                }
                 (Ok(()), None) => {}
                 (Err(error), _) => eprintln!("duplexer: {error}"),
             }

@@ -22,8 +22,13 @@ pub(crate) fn run(options: &Echo) -> Result<ExitCode, Box<dyn Error>> {
         // It gives nothing that a page of anywhere could not make itself.
         .origins(Origins::any())
         .build();
-    threads::serve(&options.listen, server, |socket, _| echo(socket), |address| {
-        println!("echo on ws://{address}/");
-    })?;
+    threads::serve(
+        &options.listen,
+        server,
+        |socket, _| echo(socket),
+        |address| {
+            println!("echo on ws://{address}/");
+        },
+    )?;
     Ok(ExitCode::SUCCESS)
 }

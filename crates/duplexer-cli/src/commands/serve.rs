@@ -76,7 +76,10 @@ mod tests {
         assert_eq!(route("/echo").ok(), Some(Route::Echo));
         assert_eq!(route("/rooms/caf%C3%A9").ok(), Some(Route::Room("café".to_owned())));
         for path in ["/", "/rooms/", "/rooms/a/b", "/rooms/%ff", "/echo/"] {
-            assert_eq!(route(path).map_err(|rejection| rejection.status()), Err(StatusCode::NOT_FOUND));
+            assert_eq!(
+                route(path).map_err(|rejection| rejection.status()),
+                Err(StatusCode::NOT_FOUND)
+            );
         }
         let long = format!("/rooms/{}", "x".repeat(257));
         assert_eq!(route(&long).map_err(|r| r.status()), Err(StatusCode::URI_TOO_LONG));

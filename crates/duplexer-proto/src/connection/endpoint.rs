@@ -136,13 +136,12 @@ impl Connection {
         starts
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): what has not begun to leave is dropped, and a Close tells the peer why.
-    /// A reason of more than 123 bytes is cut; a code that may not travel becomes 1011.
+    /// Fails the connection (RFC 6455 §7.1.7): a Close behind all that is queued tells the peer why; answers to what came before
+    /// the fault still leave. A reason of more than 123 bytes is cut; a code that may not travel becomes 1011.
     pub fn fail(&mut self, code: CloseCode, reason: &str, scratch: &mut Scratch) {
         let code = if code.is_valid_on_wire() { code } else { CloseCode::INTERNAL_ERROR };
         let reason = CloseReason::cut(code, reason);
         if self.machine.fault(&reason) {
-            self.queue.drop_unstarted();
             self.push_close(&reason, scratch);
         }
         self.assembler.clear();

@@ -102,7 +102,9 @@ impl Liveness {
             };
         }
         match self.timer {
-            Timer::Alive { ping_at, pong_by } => Some(pong_by.map_or(ping_at, |by| by.min(ping_at))),
+            Timer::Alive { ping_at, pong_by } => {
+                Some(pong_by.map_or(ping_at, |by| by.min(ping_at)))
+            }
             Timer::Closing { by } => Some(by),
             Timer::Unset | Timer::Off => None,
         }

@@ -90,15 +90,6 @@ impl Queue {
         self.segments.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
 
-    /// Drops all frames that have not begun.
-    pub(crate) fn drop_unstarted(&mut self) {
-        self.seal_tail(true);
-        let boundary = self.boundary();
-        self.segments.truncate(boundary);
-        let kept = self.segments.iter().map(|segment| segment.bytes.len()).sum::<usize>();
-        self.bytes = kept - self.written;
-    }
-
     /// Drops everything, for a transport that is gone.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

@@ -113,8 +113,11 @@ impl Connection {
                 let Some((header, len)) = self.decoder.peek(&input[used..])? else {
                     return Ok((used, Found::Nothing));
                 };
-                let end = u64::try_from(used + len).ok().and_then(|at| at.checked_add(header.payload_len));
-                let whole = end.and_then(|end| usize::try_from(end).ok()).filter(|end| *end <= input.len());
+                let end = u64::try_from(used + len)
+                    .ok()
+                    .and_then(|at| at.checked_add(header.payload_len));
+                let whole =
+                    end.and_then(|end| usize::try_from(end).ok()).filter(|end| *end <= input.len());
                 if header.opcode.is_control() {
                     let Some(end) = whole else { return Ok((used, Found::Nothing)) };
                     let range = self.unmask_whole(&header, used + len..end, input);

@@ -57,12 +57,11 @@ impl Decoder {
     /// unmasked by an earlier call and not taken since must be at the front again.
     #[inline]
     pub(crate) fn unmask(&mut self, input: &mut [u8]) -> usize {
-        let there = usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
-        if let Some(key) = self.key {
-            if self.clear < there {
-                mask(&mut input[self.clear..there], key, self.taken + self.clear as u64);
-                self.clear = there;
-            }
+        let there =
+            usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
+        if let Some(key) = self.key.filter(|_| self.clear < there) {
+            mask(&mut input[self.clear..there], key, self.taken + self.clear as u64);
+            self.clear = there;
         }
         there
     }

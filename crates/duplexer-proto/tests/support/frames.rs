@@ -46,14 +46,16 @@ impl std::fmt::Debug for Frame {
 pub(crate) fn header(from: Role, first: u8, len: u64) -> Vec<u8> {
     let masked = if from == Role::Client { 0x80 } else { 0 };
     let mut bytes = vec![first];
-    if len < 126 {
-        bytes.push(masked | len as u8);
-    } else if len < 65_536 {
-        bytes.push(masked | 126);
-        bytes.extend((len as u16).to_be_bytes());
-    } else {
-        bytes.push(masked | 127);
-        bytes.extend(len.to_be_bytes());
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) if len < 126 => bytes.push(masked | len),
+        (_, Ok(len)) => {
+            bytes.push(masked | 126);
+            bytes.extend(len.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            bytes.push(masked | 127);
+            bytes.extend(len.to_be_bytes());
+        }
     }
     if from == Role::Client {
         bytes.extend(KEY);

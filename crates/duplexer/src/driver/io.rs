@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use duplexer_proto::{CloseCode, Connection, End, Fault, Message, State, Time, Timeout};
 use tokio::io::AsyncWrite;
+use tokio::task::coop;
 use tokio::time::Sleep;
 
 use crate::clock;
@@ -109,10 +110,10 @@ impl Driver {
             }
         }
         if self.unflushed {
-            if let Some(Transport::Other(io)) = &mut self.transport {
-                if let Err(error) = ready!(Pin::new(io).poll_flush(cx)) {
-                    self.write_failed(error, local);
-                }
+            if let Some(Transport::Other(io)) = &mut self.transport
+                && let Err(error) = ready!(Pin::new(io).poll_flush(cx))
+            {
+                self.write_failed(error, local);
             }
             self.unflushed = false;
         }
@@ -137,14 +138,16 @@ impl Driver {
             self.arm(clock::now());
         }
         let known = self.timer_polled && self.is_last_waiting(cx);
+        if coop::poll_proceed(cx).is_pending() {
+            // The task has had its turn, and may not have been let read what has arrived. It is polled again soon.
+            return false;
+        }
         let Some(timer) = &mut self.timer else { return false };
         if !timer.is_elapsed() {
             if known {
                 return false;
             }
-            // Out of turns, a sleep would wait without having heard of this task.
-            let mut timer = tokio::task::unconstrained(timer.as_mut());
-            if Pin::new(&mut timer).poll(cx).is_pending() {
+            if timer.as_mut().poll(cx).is_pending() {
                 self.remember(cx);
                 self.timer_polled = true;
                 return false;

@@ -7,17 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use duplexer_proto::Acceptance;
 use pin_project_lite::pin_project;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::driver::Driver;
-use crate::handle::Shared;
-use crate::input::Input;
-use crate::server::builder::Inner;
 use crate::server::hosted::{HandlerOutcome, Hosted};
 use crate::server::http;
-use crate::server::opening::{self, Accepted, Opened};
+use crate::server::inner::Inner;
+use crate::server::launch::host;
+use crate::server::opening::{self, Opened};
 use crate::server::request::Request;
 use crate::server::tracker::{Phase, TaskGuard};
 use crate::socket::WebSocket;
@@ -46,7 +43,11 @@ where
             Ok((stream, peer)) => {
                 let guard = inner.tracker.task();
                 let opening = connection(inner.clone(), stream, peer, handler.clone());
-                tokio::spawn(Task { opening: Some(Box::pin(opening)), hosted: None, _counted: guard });
+                tokio::spawn(Task {
+                    opening: Some(Box::pin(opening)),
+                    hosted: None,
+                    _counted: guard,
+                });
             }
             // The peer has gone, or the system is short of something that others will give back.
             Err(error) => {
@@ -109,25 +110,6 @@ where
         Err(error) => tracing::debug!(%peer, %error, "no connection was opened"),
     }
     None
-}
-
-/// A handler's future around an accepted connection.
-pub(crate) fn host<S, H, F>(
-    inner: &Inner<S>,
-    accepted: Accepted<S>,
-    transport: Transport,
-    handler: H,
-) -> Hosted<F>
-where
-    H: Fn(WebSocket, Request<S>) -> F,
-    F: Future<Output: HandlerOutcome>,
-{
-    let input = Input::starting_with(&accepted.early);
-    let Acceptance { connection, agreed, .. } = accepted.acceptance;
-    let shared = Shared::new(Driver::new(connection, transport, input), true);
-    let tracked = inner.tracker.socket(&shared);
-    let socket = WebSocket::new(shared.clone(), agreed);
-    Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }
 
 /// How long accepting rests after an error.

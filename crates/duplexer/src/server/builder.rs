@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{Keepalive, Limits, ServerConfig};
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::client::negotiators;
+use crate::extensions::negotiators;
+use crate::server::accept;
 use crate::server::hosted::HandlerOutcome;
-use crate::server::http::HttpService;
+use crate::server::inner::{Authorize, Inner};
 use crate::server::origin::Origins;
 use crate::server::request::{Rejection, Request};
+use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
-use crate::server::{accept, http};
 use crate::socket::WebSocket;
 
 /// Serves WebSockets, and plain HTTP beside them. Clones are the same server.
@@ -43,18 +42,6 @@ use crate::socket::WebSocket;
 pub struct Server<S = ()> {
     pub(crate) inner: Arc<Inner<S>>,
 }
-
-/// What all connections of a server share.
-pub(crate) struct Inner<S> {
-    pub(crate) config: ServerConfig,
-    pub(crate) origins: Origins,
-    pub(crate) authorize: Authorize<S>,
-    pub(crate) http: Option<HttpService>,
-    pub(crate) tracker: Arc<Tracker>,
-}
-
-type Authorized<S> = Pin<Box<dyn Future<Output = Result<S, Rejection>> + Send>>;
-pub(crate) type Authorize<S> = Arc<dyn Fn(Request) -> Authorized<S> + Send + Sync>;
 
 impl Default for Server {
     fn default() -> Self {
@@ -228,7 +215,7 @@ impl<S> ServerBuilder<S> {
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.http = Some(http::erase(service));
+        self.http = Some(service::erase(service));
         self
     }
 
@@ -262,6 +249,3 @@ impl<S> fmt::Debug for ServerBuilder<S> {
             .finish_non_exhaustive()
     }
 }
-
-/// A response body of any kind.
-pub(crate) type AnyBody = UnsyncBoxBody<Bytes, io::Error>;

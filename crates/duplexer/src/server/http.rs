@@ -1,64 +1,32 @@
 //! Plain HTTP on the same port: hyper serves it with the user's tower service, and a request that asks for a WebSocket, the
 //! connection's first or a later one, goes to the handler.
 
-use std::error::Error;
-use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tower_service::Service;
 
-use crate::server::accept::host;
-use crate::server::builder::{AnyBody, Inner};
 use crate::server::hosted::HandlerOutcome;
+use crate::server::inner::Inner;
+use crate::server::launch::host;
 use crate::server::opening::decide;
 use crate::server::prefixed::Prefixed;
 use crate::server::request;
+use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 
-type BoxError = Box<dyn Error + Send + Sync>;
-type Answered = Pin<Box<dyn Future<Output = io::Result<Response<AnyBody>>> + Send>>;
-pub(crate) type HttpService = Arc<dyn Fn(Request<Incoming>) -> Answered + Send + Sync>;
-
-/// Forgets what kind of service answers.
-pub(crate) fn erase<V, B>(service: V) -> HttpService
-where
-    V: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    V::Error: Into<BoxError>,
-    V::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    Arc::new(move |request| {
-        let mut service = service.clone();
-        Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(io::Error::other)?;
-            let response = service.call(request).await.map_err(io::Error::other)?;
-            Ok(response.map(|body| body.map_err(io::Error::other).boxed_unsync()))
-        })
-    })
-}
-
 /// Serves one TCP connection that began with plain HTTP.
-pub(crate) async fn serve<S, H, F>(
-    inner: Arc<Inner<S>>,
-    io: Prefixed,
-    peer: SocketAddr,
-    handler: H,
-) where
+pub(crate) async fn serve<S, H, F>(inner: Arc<Inner<S>>, io: Prefixed, peer: SocketAddr, handler: H)
+where
     S: Send + Sync + 'static,
     H: Fn(WebSocket, request::Request<S>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
@@ -147,14 +115,14 @@ where
 }
 
 fn text(response: Response<String>) -> Response<AnyBody> {
-    let mut response = response
-        .map(|text| Full::from(text).map_err(|never| match never {}).boxed_unsync());
+    let mut response =
+        response.map(|text| Full::from(text).map_err(|never| match never {}).boxed_unsync());
     response.headers_mut().remove(CONTENT_LENGTH);
     response
 }
 
 fn plain(status: StatusCode) -> Response<AnyBody> {
-    text(request::Rejection::new(status, format!("{status}\n")).0)
+    text(request::Rejection::new(status, format!("{status}\n")).response())
 }
 
 /// The least that hyper takes.

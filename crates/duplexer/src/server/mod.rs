@@ -4,10 +4,13 @@ mod accept;
 mod builder;
 mod hosted;
 mod http;
+mod inner;
+mod launch;
 mod opening;
 mod origin;
 mod prefixed;
 mod request;
+mod service;
 mod tracker;
 
 pub use builder::{Server, ServerBuilder};

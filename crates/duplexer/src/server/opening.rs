@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::server::builder::Inner;
+use crate::server::inner::Inner;
 use crate::server::prefixed::Prefixed;
 use crate::server::request::{Rejection, Request};
 use crate::server::tracker::Phase;
@@ -110,11 +110,7 @@ pub(crate) async fn decide<S>(
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted {
-        request: request.with(state),
-        acceptance,
-        early: Bytes::new(),
-    })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new() })
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -153,20 +149,23 @@ impl OpenError {
             Self::NotWebSocket => upgrade_required(),
             Self::Request(error) => error.response(),
             Self::Rejected(rejection) => {
-                let mut response = rejection.0.clone();
+                let mut response = rejection.response();
                 response.headers_mut().remove(CONNECTION);
                 response
             }
-            Self::Settings(_) => {
-                Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "the server's settings are wrong\n").0
-            }
+            Self::Settings(_) => Rejection::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the server's settings are wrong\n",
+            )
+            .response(),
         })
     }
 }
 
 fn upgrade_required() -> Response<String> {
     let mut response =
-        Rejection::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket requests are served here\n").0;
+        Rejection::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket requests are served here\n")
+            .response();
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade, close"));

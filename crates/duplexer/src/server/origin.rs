@@ -90,8 +90,7 @@ fn is_same_host(origin: &str, host: &str) -> bool {
     let parts = |text: &str| {
         let authority: Authority = text.parse().ok()?;
         let port = authority.port_u16().unwrap_or(default);
-        (!authority.as_str().contains('@'))
-            .then(|| (authority.host().to_ascii_lowercase(), port))
+        (!authority.as_str().contains('@')).then(|| (authority.host().to_ascii_lowercase(), port))
     };
     matches!((parts(authority), parts(host)), (Some(origin), Some(host)) if origin == host)
 }

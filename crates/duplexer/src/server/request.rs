@@ -31,11 +31,7 @@ struct Head {
 }
 
 impl Request {
-    pub(crate) fn new(
-        request: handshake::Request,
-        peer: SocketAddr,
-        local: SocketAddr,
-    ) -> Self {
+    pub(crate) fn new(request: handshake::Request, peer: SocketAddr, local: SocketAddr) -> Self {
         Self { head: Arc::new(Head { request, peer, local }), state: () }
     }
 
@@ -119,7 +115,7 @@ impl<S> Request<S> {
 /// assert_eq!(rejection.status(), 401);
 /// ```
 #[derive(Debug)]
-pub struct Rejection(pub(crate) Response<String>);
+pub struct Rejection(Box<Response<String>>);
 
 impl Rejection {
     /// A refusal with a plain text. A status below 300, which refuses nothing, becomes 500.
@@ -127,11 +123,10 @@ impl Rejection {
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         let mut response = Response::new(text.into());
         let refuses = status.as_u16() >= 300;
-        *response.status_mut() =
-            if refuses { status } else { StatusCode::INTERNAL_SERVER_ERROR };
+        *response.status_mut() = if refuses { status } else { StatusCode::INTERNAL_SERVER_ERROR };
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, plain);
-        Self(response)
+        Self(Box::new(response))
     }
 
     /// Adds a header.
@@ -145,6 +140,11 @@ impl Rejection {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status()
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self) -> Response<String> {
+        Response::clone(&self.0)
     }
 }
 

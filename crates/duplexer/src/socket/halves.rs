@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use duplexer_proto::{
-    CloseCode, CloseInfo, CloseReason, CloseReasonError, ControlError, Message, MessageKind, Prepared, SendOptions,
-    State,
+    CloseCode, CloseInfo, CloseReason, CloseReasonError, ControlError, Message, MessageKind,
+    Prepared, SendOptions, State,
 };
 
 use crate::clock;
@@ -341,10 +341,10 @@ impl Sender {
                 if !ready!(driver.poll_ready(cx, local)) {
                     return Poll::Ready(Err(SendError::why(driver)));
                 }
-                if let Some(message) = message.take() {
-                    if driver.conn.send(message, options, &mut local.scratch).is_err() {
-                        return Poll::Ready(Err(SendError::why(driver)));
-                    }
+                if let Some(message) = message.take()
+                    && driver.conn.send(message, options, &mut local.scratch).is_err()
+                {
+                    return Poll::Ready(Err(SendError::why(driver)));
                 }
             }
             if !flush || corked || ready!(driver.poll_flush(cx, local)) {

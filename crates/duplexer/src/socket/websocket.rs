@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use duplexer_proto::handshake::Agreed;
 use duplexer_proto::{
-    CloseCode, CloseInfo, CloseReasonError, Connection, ControlError, Message, MessageKind, Prepared, SendOptions,
+    CloseCode, CloseInfo, CloseReasonError, Connection, ControlError, Message, MessageKind,
+    Prepared, SendOptions,
 };
 
 use crate::driver::Driver;
