@@ -1,5 +1,5 @@
-//! Our reading of frames against tungstenite's, on the same bytes. They must tell the same up to a difference that the table
-//! at the end permits by name.
+//! Our reading of frames against tungstenite's, on the same bytes. They must tell the same up to a
+//! difference that the table at the end permits by name.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ fn ours(role: Role, bytes: &[u8]) -> Vec<Told> {
     let mut limits = Limits::default();
     limits.message_bytes_max = MESSAGE_BYTES_MAX as u64;
     limits.frame_bytes_max = MESSAGE_BYTES_MAX as u64;
-    limits.fragment_charge_bytes = 0;
+    limits.fragment_bytes_min = 0;
     let mut connection = Connection::new(role, Arc::new(limits), Keepalive::default(), Vec::new());
     let mut scratch = Scratch::new(|| [0; 4]);
     let mut bytes = bytes.to_vec();

@@ -6,8 +6,8 @@ use duplexer_proto::extension::Negotiator;
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{ClientConfig, ClientHandshake, Time, WsUri};
 
-/// The same comes of an answer however it is cut; what opens the connection has the one accept value, agrees to no more than
-/// was offered, and nothing is awaited beyond the limits.
+/// The same comes of an answer however it is cut; what opens the connection has the one accept
+/// value, agrees to no more than was offered, and nothing is awaited beyond the limits.
 pub fn client_handshake(data: &[u8]) {
     let whole = read(data, usize::MAX);
     for size in [1, 7, 100] {

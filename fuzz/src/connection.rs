@@ -12,8 +12,8 @@ use duplexer_proto::{
 use crate::driver::{Driver, Setup, delivery, peers_bytes};
 use crate::wire;
 
-/// Nothing panics, the states follow each other as drawn, memory is bounded, and what leaves is what this role may send: whole
-/// frames, one message at a time, one Close and nothing behind it.
+/// Nothing panics, the states follow each other as drawn, memory is bounded, and what leaves is
+/// what this role may send: whole frames, one message at a time, one Close and nothing behind it.
 pub fn connection(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(setup) = Setup::arbitrary(&mut input) else { return };

@@ -1,5 +1,5 @@
-//! permessage-deflate against an independent implementation of DEFLATE (miniz_oxide, behind flate2): garbage in, and messages
-//! there and back.
+//! permessage-deflate against an independent implementation of DEFLATE (miniz_oxide, behind
+//! flate2): garbage in, and messages there and back.
 
 use arbitrary::{Result, Unstructured};
 use duplexer_proto::Scratch;
@@ -7,8 +7,8 @@ use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::extension::{Boundary, Extension, Negotiator, Offer};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Garbage is inflated within its bounds, to what others make of it; what we compress others inflate, and the other way round,
-/// in any pieces, with and without context takeover.
+/// Garbage is inflated within its bounds, to what others make of it; what we compress others
+/// inflate, and the other way round, in any pieces, with and without context takeover.
 pub fn deflate(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let _ = match input.arbitrary::<u8>() {

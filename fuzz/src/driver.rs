@@ -1,4 +1,5 @@
-//! A connection as the targets drive it: made from a few bytes of input, fed in pieces, and watched.
+//! A connection as the targets drive it: made from a few bytes of input, fed in pieces, and
+//! watched.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -173,8 +174,9 @@ impl Driver {
         self.connection.wrote(0, &mut self.scratch);
     }
 
-    /// What was told, with adjacent chunks of a message joined, and without the pieces of the message that failed: how many of
-    /// them are handed out before the fault depends on how the bytes arrived.
+    /// What was told, with adjacent chunks of a message joined, and without the pieces of the
+    /// message that failed: how many of them are handed out before the fault depends on how the
+    /// bytes arrived.
     pub(crate) fn joined(&self) -> Vec<Seen> {
         let mut joined: Vec<Seen> = Vec::new();
         for next in &self.seen {

@@ -1,10 +1,11 @@
-//! `Sec-WebSocket-Extensions` from any bytes: the grammar, and permessage-deflate's answers and checks.
+//! `Sec-WebSocket-Extensions` from any bytes: the grammar, and permessage-deflate's answers and
+//! checks.
 
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::extension::{Negotiator, Offer};
 
-/// What was read is written to what reads the same; a server's answer obeys RFC 7692 §7.1 for every offer; a client survives
-/// every answer and accepts its own server's.
+/// What was read is written to what reads the same; a server's answer obeys RFC 7692 §7.1 for every
+/// offer; a client survives every answer and accepts its own server's.
 pub fn extension_header(data: &[u8]) {
     let Ok(offers) = Offer::parse_all(data.split(|byte| *byte == b'\n')) else { return };
     assert!(offers.len() <= 32);

@@ -5,8 +5,8 @@ use duplexer_proto::frame::Header;
 
 use crate::wire::{Front, front};
 
-/// A header that was read is written to the bytes it was read from; what an incomplete one comes to does not depend on how
-/// much of it is there; and a reader written by the letter agrees.
+/// A header that was read is written to the bytes it was read from; what an incomplete one comes to
+/// does not depend on how much of it is there; and a reader written by the letter agrees.
 pub fn headers(data: &[u8]) {
     let whole = Header::parse(data);
     match &whole {

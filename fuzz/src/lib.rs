@@ -1,5 +1,6 @@
-//! What the fuzzers run, as plain functions: bytes in, and a panic where Duplexer breaks a promise. libFuzzer calls them
-//! from `fuzz_targets/`; `cargo test` replays the kept corpora through them on stable.
+//! What the fuzzers run, as plain functions: bytes in, and a panic where Duplexer breaks a promise.
+//! libFuzzer calls them from `fuzz_targets/`; `cargo test` replays the kept corpora through them on
+//! stable.
 
 mod against_tungstenite;
 mod any_chunking;

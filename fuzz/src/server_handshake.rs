@@ -7,8 +7,8 @@ use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::handshake::{Request, RequestError};
 use duplexer_proto::{Limits, Opening, ServerConfig, ServerHandshake, Time, reject};
 
-/// The same comes of a head however it is cut; nothing is awaited beyond the limits; every answer is one valid HTTP/1.1 head,
-/// with the accept value that others compute.
+/// The same comes of a head however it is cut; nothing is awaited beyond the limits; every answer
+/// is one valid HTTP/1.1 head, with the accept value that others compute.
 pub fn server_handshake(data: &[u8]) {
     let whole = read(data, usize::MAX);
     for size in [1, 7, 100] {
@@ -77,8 +77,8 @@ fn check_acceptance(request: &Request) {
     }
 }
 
-/// One head, nothing behind it but a body where a length is given, and as many lines as there are headers: nothing of the
-/// request can have added one.
+/// One head, nothing behind it but a body where a length is given, and as many lines as there are
+/// headers: nothing of the request can have added one.
 fn check_head(bytes: &[u8], expected: impl Fn(u16) -> bool) {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);

@@ -1,4 +1,5 @@
-//! Frames read by the letter of RFC 6455 §5.2, independently of the crate under test: slow, small, and without panics.
+//! Frames read by the letter of RFC 6455 §5.2, independently of the crate under test: slow, small,
+//! and without panics.
 
 use duplexer_proto::Role;
 
@@ -63,8 +64,9 @@ pub(crate) fn front(from: Role, bytes: &[u8]) -> Result<Front<'_>, &'static str>
     Ok(Front::Frame(Frame { first, payload }, rest))
 }
 
-/// Panics unless `bytes` are frames that `from` may send in this order: no interleaved messages, at most one Close, nothing
-/// behind it, and no reserved bit but RSV1 on the first frame of a message where `compresses`.
+/// Panics unless `bytes` are frames that `from` may send in this order: no interleaved messages, at
+/// most one Close, nothing behind it, and no reserved bit but RSV1 on the first frame of a message
+/// where `compresses`.
 pub(crate) fn check_sent(
     from: Role,
     mut bytes: &[u8],

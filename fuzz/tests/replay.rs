@@ -1,4 +1,5 @@
-//! Every kept input runs through its target. A target without a corpus, or a corpus without a target, is a failure.
+//! Every kept input runs through its target. A target without a corpus, or a corpus without a
+//! target, is a failure.
 
 use std::collections::BTreeSet;
 use std::fs;

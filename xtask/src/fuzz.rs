@@ -1,8 +1,10 @@
-//! Replays the kept corpora with coverage counted, on stable, then lets libFuzzer search from them, on nightly.
+//! Replays the kept corpora with coverage counted, on stable, then lets libFuzzer search from them,
+//! on nightly.
 //!
-//! The programs are built with the sanitizer flags that cargo-fuzz would set, by cargo itself: one tool less to install and to keep in
-//! step, and the targets stay members of the workspace. What a search finds beyond the kept inputs stays in `target/fuzz/found`;
-//! what breaks a promise is written to `fuzz/artifacts`, and belongs into `fuzz/corpus` once it is mended.
+//! The programs are built with the sanitizer flags that cargo-fuzz would set, by cargo itself: one
+//! tool less to install and to keep in step, and the targets stay members of the workspace. What a
+//! search finds beyond the kept inputs stays in `target/fuzz/found`; what breaks a promise is
+//! written to `fuzz/artifacts`, and belongs into `fuzz/corpus` once it is mended.
 
 mod coverage;
 mod search;

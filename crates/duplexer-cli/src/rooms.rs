@@ -66,7 +66,7 @@ impl Member {
             if let Err(TrySendError::Full(_)) = sender.try_send_prepared(message) {
                 tracing::info!(room = self.name, "a member is too slow and is asked to leave");
                 tokio::spawn(async move {
-                    let _ = sender.close(CloseCode::POLICY_VIOLATION, "too slow").await;
+                    let _ = sender.close(CloseCode::TRY_AGAIN_LATER, "too slow").await;
                 });
             }
         }

@@ -22,7 +22,8 @@ use crate::utf8::Utf8Check;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Each message in one piece, up to [`Limits::message_bytes_max`].
+    /// Each message in one piece, up to [`Limits::message_bytes_max`]. Of one that was begun in chunks, what is left: as
+    /// binary where that starts inside a character of a text.
     #[default]
     Whole,
     /// Pieces as they arrive, up to [`Limits::stream_bytes_max`].
@@ -139,7 +140,9 @@ impl Assembler {
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {
                 let open = self.open.as_mut().ok_or(MessageError::NothingToContinue)?;
                 open.fin = header.fin;
-                open.charged = open.charged.saturating_add(limits.fragment_charge_bytes);
+                // A tiny fragment counts as one of the least size; a large one as what it is.
+                let missing = limits.fragment_bytes_min.saturating_sub(header.payload_len);
+                open.charged = open.charged.saturating_add(missing);
                 return Ok(());
             }
         };
@@ -301,7 +304,12 @@ impl Open {
 
     fn message(&mut self) -> Piece {
         let bytes = Bytes::from(std::mem::take(&mut self.whole));
-        Piece::Message(Message::from_checked(self.kind, bytes))
+        // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
+        let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {
+            true => MessageKind::Binary,
+            false => self.kind,
+        };
+        Piece::Message(Message::from_checked(kind, bytes))
     }
 
     fn chunk(&mut self, place: Place, len: usize, consumed: usize, last: bool) -> Piece {

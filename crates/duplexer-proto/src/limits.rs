@@ -19,9 +19,9 @@ pub struct Limits {
     pub stream_bytes_max: u64,
     /// Largest frame payload received, in bytes on the wire, inclusive. Default: no bound beside the message's.
     pub frame_bytes_max: u64,
-    /// Bytes charged against a whole message's bound for each of its frames after the first, so that
+    /// Bytes that each frame of a message after the first is charged against the message's bound at least, so that
     /// tiny fragments cannot cost more than they weigh. Default 64.
-    pub fragment_charge_bytes: u64,
+    pub fragment_bytes_min: u64,
     /// Bytes in the send queue above which sending waits. Default 64 KiB.
     pub queue_bytes_high: usize,
     /// Bytes in the send queue at or below which a waiting sender goes on. Default 16 KiB.
@@ -45,7 +45,7 @@ impl Default for Limits {
             message_bytes_max: 16 << 20,
             stream_bytes_max: u64::MAX,
             frame_bytes_max: u64::MAX,
-            fragment_charge_bytes: 64,
+            fragment_bytes_min: 64,
             queue_bytes_high: 64 << 10,
             queue_bytes_low: 16 << 10,
             queue_bytes_max: 1 << 20,

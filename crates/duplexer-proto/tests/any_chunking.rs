@@ -1,6 +1,6 @@
-//! However bytes are cut on their way, the same comes of them: the same events once the adjacent chunks of a message are
-//! joined, the same fault, the same bytes in answer and the same end. For conversations of two ends, for frames that
-//! break rules, and for noise.
+//! However bytes are cut on their way, the same comes of them: the same events once the adjacent
+//! chunks of a message are joined, the same fault, the same bytes in answer and the same end. For
+//! conversations of two ends, for frames that break rules, and for noise.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! permessage-deflate on an open connection (RFC 7692 §6, §7.2), seen from the wire: literal compressed bytes in, messages
-//! out, and the other way round.
+//! permessage-deflate on an open connection (RFC 7692 §6, §7.2), seen from the wire: literal
+//! compressed bytes in, messages out, and the other way round.
 
 mod support;
 
@@ -246,7 +246,8 @@ fn corrupt_streams_fail_with_1007() {
 
 #[test]
 fn a_fault_is_judged_in_the_order_of_the_bytes() {
-    // A stored block of `c3 28` and then garbage; the text is impossible before the stream is, and too long before either.
+    // A stored block of `c3 28` and then garbage; the text is impossible before the stream is, and
+    // too long before either.
     let stream = b"\x00\x02\x00\xfd\xff\xc3\x28\x06";
     deflating(|end| {
         end.fails(frame(end.role().peer(), 0xc1, stream), &[], MessageError::NotUtf8, 1007);

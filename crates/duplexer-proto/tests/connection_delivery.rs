@@ -1,5 +1,5 @@
-//! The ways in which messages are delivered: whole, in chunks as they arrive, held up to a bound, or discarded; and
-//! changes from one to another inside a message.
+//! The ways in which messages are delivered: whole, in chunks as they arrive, held up to a bound,
+//! or discarded; and changes from one to another inside a message.
 
 mod support;
 
@@ -215,7 +215,8 @@ fn a_change_to_discard_inside_a_message_drops_what_is_left() {
 
 #[test]
 fn every_change_inside_a_frame_keeps_every_byte() {
-    // One frame that arrives byte by byte, with another delivery for each: whole and chunks in turn.
+    // One frame that arrives byte by byte, with another delivery for each: whole and chunks in
+    // turn.
     for turns in 0..64_u32 {
         let mut end = Setup::new(Role::Server).build();
         let mut got = String::new();

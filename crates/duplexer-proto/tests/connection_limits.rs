@@ -1,5 +1,5 @@
-//! The bounds on what a peer may make an endpoint hold, each at its edge, and memory that follows what arrived instead
-//! of what was declared.
+//! The bounds on what a peer may make an endpoint hold, each at its edge, and memory that follows
+//! what arrived instead of what was declared.
 
 mod support;
 
@@ -24,7 +24,8 @@ fn a_message_of_16_mib_passes_in_one_frame() {
 
 #[test]
 fn a_message_of_one_byte_more_fails_before_any_of_its_payload() {
-    // RFC 6455 §7.4.1: 1009 "a message that is too big for it to process"; only the header has arrived.
+    // RFC 6455 §7.4.1: 1009 "a message that is too big for it to process"; only the header has
+    // arrived.
     on_both_sides(|end| {
         let input = header(end.role().peer(), 0x82, MESSAGE_MAX + 1);
         end.fails(input, &[], too_big(), 1009);
@@ -36,16 +37,37 @@ fn a_message_of_one_byte_more_fails_before_any_of_its_payload() {
 }
 
 #[test]
-fn the_frames_of_a_message_are_counted_together_with_their_charge() {
-    // 64 bytes are charged for each frame after the first.
+fn the_frames_of_a_message_are_counted_together() {
     let setup = |role| Setup::new(role).limits(|limits| limits.message_bytes_max = 1000);
     for role in [Role::Client, Role::Server] {
         in_every_chunking(&setup(role), |end| {
-            let (first, rest) = ([b'x'; 500], [b'x'; 500 - 64]);
-            let seen = end.hears_frames(&[(0x02, &first), (0x80, &rest)]);
-            assert_eq!(seen, [binary(vec![b'x'; 936])]);
-            let begun = frame(role.peer(), 0x02, first);
-            let over = header(role.peer(), 0x80, 500 - 64 + 1);
+            let half = [b'x'; 500];
+            let seen = end.hears_frames(&[(0x02, &half), (0x80, &half)]);
+            assert_eq!(seen, [binary(vec![b'x'; 1000])]);
+            let begun = frame(role.peer(), 0x02, half);
+            let over = header(role.peer(), 0x80, 501);
+            let error = MessageError::TooBig { max: 1000, setting: "message_bytes_max" };
+            end.fails([begun, over].concat(), &[], error, 1009);
+        });
+    }
+}
+
+#[test]
+fn a_tiny_fragment_counts_as_64_bytes() {
+    let setup = |role| Setup::new(role).limits(|limits| limits.message_bytes_max = 1000);
+    for role in [Role::Client, Role::Server] {
+        in_every_chunking(&setup(role), |end| {
+            // 552 bytes, and seven fragments of one byte that count 64 each.
+            let first = [b'x'; 552];
+            let mut frames: Vec<(u8, &[u8])> = vec![(0x00, b"x"); 8];
+            frames[0] = (0x02, &first);
+            frames[7].0 = 0x80;
+            assert_eq!(end.hears_frames(&frames), [binary(vec![b'x'; 559])]);
+            let mut begun = frame(role.peer(), 0x02, [b'x'; 553]);
+            for _ in 0..6 {
+                begun.extend(frame(role.peer(), 0x00, "x"));
+            }
+            let over = header(role.peer(), 0x80, 1);
             let error = MessageError::TooBig { max: 1000, setting: "message_bytes_max" };
             end.fails([begun, over].concat(), &[], error, 1009);
         });
@@ -86,7 +108,7 @@ fn endless_fragments_fail_however_small_they_are() {
 fn the_charge_for_fragments_can_be_set() {
     let setup = Setup::new(Role::Server).limits(|limits| {
         limits.message_bytes_max = 10;
-        limits.fragment_charge_bytes = 0;
+        limits.fragment_bytes_min = 0;
     });
     in_every_chunking(&setup, |end| {
         let mut frames: Vec<(u8, &[u8])> = vec![(0x00, b"x"); 11];
@@ -130,7 +152,7 @@ fn a_stream_has_a_limit_of_its_own() {
     let setup = Setup::new(Role::Server).delivery(Delivery::Chunks).limits(|limits| {
         limits.message_bytes_max = 1;
         limits.stream_bytes_max = 100;
-        limits.fragment_charge_bytes = 0;
+        limits.fragment_bytes_min = 0;
     });
     in_every_chunking(&setup, |end| {
         let seen = end.hears_frames(&[(0x02, &[b'x'; 60]), (0x80, &[b'x'; 40])]);

@@ -1,5 +1,6 @@
-//! What a peer can make an endpoint hold, counted at the allocator: nothing for a declared length, no more than arrived
-//! for a message, nothing while idle, and a constant for a stream of any length.
+//! What a peer can make an endpoint hold, counted at the allocator: nothing for a declared length,
+//! no more than arrived for a message, nothing while idle, and a constant for a stream of any
+//! length.
 
 #[path = "support/allocations.rs"]
 mod allocations;
@@ -100,7 +101,8 @@ fn an_idle_connection_holds_nothing() {
     }
 }
 
-/// Messages of many sizes both ways, whole and in parts, pings, pongs and a message written in pieces.
+/// Messages of many sizes both ways, whole and in parts, pings, pongs and a message written in
+/// pieces.
 fn converse(connection: &mut Connection) {
     let mut scratch = fixed_mask_scratch();
     let peer = connection.role().peer();

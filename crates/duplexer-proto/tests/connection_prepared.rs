@@ -1,4 +1,5 @@
-//! Messages that are encoded once and sent to many: the same bytes as `send`, and the same memory for every server.
+//! Messages that are encoded once and sent to many: the same bytes as `send`, and the same memory
+//! for every server.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! What leaves, and in which order (RFC 6455 §5.4, §5.5): control frames ahead of data that has not begun, never inside a
-//! frame, wherever the transport stopped taking bytes.
+//! What leaves, and in which order (RFC 6455 §5.4, §5.5): control frames ahead of data that has not
+//! begun, never inside a frame, wherever the transport stopped taking bytes.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Messages that are written piece by piece without knowing their length (RFC 6455 §5.4: fragmentation is there "to allow
-//! sending a message that is of unknown size").
+//! Messages that are written piece by piece without knowing their length (RFC 6455 §5.4:
+//! fragmentation is there "to allow sending a message that is of unknown size").
 
 mod support;
 
@@ -142,12 +142,14 @@ fn the_peers_close_ends_a_message_that_is_being_written() {
 
 #[test]
 fn a_failure_ends_a_message_that_is_being_written() {
+    // RFC 6455 §7.1.7: what was queued before still leaves; the message never looks whole.
     on_both_sides(|end| {
         start(end, MessageKind::Text).expect("open");
-        write(end, "never leaves", Within).expect("begun");
+        write(end, "a", Within).expect("begun");
         end.connection.fail(CloseCode::POLICY_VIOLATION, "", &mut end.scratch);
         assert_eq!(write(end, "b", End), Err(SendError::Closed));
-        assert_eq!(end.sends_frames(), [Frame::new(0x88, close_body(1008, ""))]);
+        let expected = [Frame::new(0x01, "a"), Frame::new(0x88, close_body(1008, ""))];
+        assert_eq!(end.sends_frames(), expected);
     });
 }
 

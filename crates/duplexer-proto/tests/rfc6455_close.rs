@@ -1,4 +1,5 @@
-//! Close frames and the closing handshake (RFC 6455 §5.5.1, §7, and the IANA registry of close codes).
+//! Close frames and the closing handshake (RFC 6455 §5.5.1, §7, and the IANA registry of close
+//! codes).
 
 mod support;
 
@@ -33,7 +34,8 @@ fn info(end: &Endpoint) -> (u16, End, bool) {
 
 #[test]
 fn every_code_that_may_travel_is_answered_with_itself() {
-    // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received", and IANA's registry.
+    // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received", and IANA's
+    // registry.
     for code in VALID {
         on_both_sides(|end| {
             let seen = end.hears_frame(0x88, close_body(*code, "why"));
@@ -60,7 +62,8 @@ fn codes_that_may_not_travel_fail() {
 
 #[test]
 fn codes_that_may_not_travel_are_not_sent() {
-    // RFC 6455 §7.4.1: 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close control frame by an endpoint".
+    // RFC 6455 §7.4.1: 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close control
+    // frame by an endpoint".
     for code in INVALID {
         assert!(CloseReason::new(CloseCode::from(*code), "").is_err(), "{code}");
         on_both_sides(|end| {
@@ -72,8 +75,8 @@ fn codes_that_may_not_travel_are_not_sent() {
 
 #[test]
 fn a_close_without_a_body_is_1005_and_answered_without_a_body() {
-    // RFC 6455 §7.1.5: "If this Close control frame contains no status code, _The WebSocket Connection Close Code_ is considered to
-    // be 1005."
+    // RFC 6455 §7.1.5: "If this Close control frame contains no status code, _The WebSocket
+    // Connection Close Code_ is considered to be 1005."
     on_both_sides(|end| {
         assert_eq!(end.hears_frame(0x88, ""), [Seen::Close(1005, String::new())]);
         assert_eq!(end.sends_frames(), [Frame::new(0x88, "")]);
@@ -91,7 +94,8 @@ fn a_close_body_of_one_byte_fails() {
 
 #[test]
 fn a_close_reason_that_is_not_utf8_fails() {
-    // RFC 6455 §5.5.1: "Following the 2-byte integer, the body MAY contain UTF-8-encoded data"; §8.1.
+    // RFC 6455 §5.5.1: "Following the 2-byte integer, the body MAY contain UTF-8-encoded data";
+    // §8.1.
     for reason in [&b"\xff"[..], b"ok\xc3", b"\xed\xa0\x80"] {
         on_both_sides(|end| {
             let input = frame(end.role().peer(), 0x88, [b"\x03\xe8", reason].concat());
@@ -168,7 +172,8 @@ fn both_sides_may_close_at_the_same_time() {
 
 #[test]
 fn a_close_is_sent_once() {
-    // RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
+    // RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after sending a Close
+    // frame."
     on_both_sides(|end| {
         assert!(close(end, 1000, "first"));
         assert!(!close(end, 1001, "second"));
@@ -212,7 +217,8 @@ fn what_was_queued_leaves_before_the_close() {
 
 #[test]
 fn data_behind_the_peers_close_is_dropped() {
-    // RFC 6455 §5.5.1: after a Close "the remote endpoint MUST NOT send any more data"; §1.4: "any further data received is discarded".
+    // RFC 6455 §5.5.1: after a Close "the remote endpoint MUST NOT send any more data"; §1.4: "any
+    // further data received is discarded".
     on_both_sides(|end| {
         let seen =
             end.hears_frames(&[(0x88, b"\x03\xe8"), (0x81, b"late"), (0x89, b"late"), (0x88, b"")]);
@@ -241,7 +247,8 @@ fn messages_that_come_before_the_answer_to_a_close_are_dropped() {
 
 #[test]
 fn a_ping_behind_our_close_is_told_and_not_answered() {
-    // RFC 6455 §5.5.2: a Pong is due "unless it already received a Close frame"; §5.5.1 forbids what follows our own.
+    // RFC 6455 §5.5.2: a Pong is due "unless it already received a Close frame"; §5.5.1 forbids
+    // what follows our own.
     on_both_sides(|end| {
         assert!(close(end, 1000, ""));
         assert_eq!(end.hears_frame(0x89, "there?"), [Seen::Ping(b"there?".into())]);
@@ -275,7 +282,8 @@ fn a_violation_while_closing_ends_the_connection_without_a_second_close() {
 
 #[test]
 fn the_loss_of_the_transport_is_1006() {
-    // RFC 6455 §7.1.5: "If _The WebSocket Connection is Closed_ and no Close control frame was received … 1006."
+    // RFC 6455 §7.1.5: "If _The WebSocket Connection is Closed_ and no Close control frame was
+    // received … 1006."
     for blame in [End::Local, End::Remote] {
         on_both_sides(|end| {
             end.connection.transport_ended(blame);

@@ -1,4 +1,5 @@
-//! Control frames (RFC 6455 §5.5): pings, pongs and what makes a control frame invalid. Close frames have a file of their own.
+//! Control frames (RFC 6455 §5.5): pings, pongs and what makes a control frame invalid. Close
+//! frames have a file of their own.
 
 mod support;
 
@@ -44,7 +45,8 @@ fn control_frames_must_not_be_fragmented() {
 
 #[test]
 fn control_frames_may_stand_between_fragments() {
-    // RFC 6455 §5.4: "Control frames (see Section 5.5) MAY be injected in the middle of a fragmented message."
+    // RFC 6455 §5.4: "Control frames (see Section 5.5) MAY be injected in the middle of a
+    // fragmented message."
     on_both_sides(|end| {
         let seen = end.hears_frames(&[
             (0x01, b"Hel"),
@@ -63,7 +65,8 @@ fn control_frames_may_stand_between_fragments() {
 
 #[test]
 fn each_ping_is_answered_with_its_own_payload_in_order() {
-    // RFC 6455 §5.5.3: "must have identical "Application data" as found in the message body of the Ping frame being replied to".
+    // RFC 6455 §5.5.3: "must have identical "Application data" as found in the message body of the
+    // Ping frame being replied to".
     on_both_sides(|end| {
         end.hears_frames(&[(0x89, b"a"), (0x89, b"\0\xff"), (0x89, b"")]);
         let pongs = [Frame::new(0x8a, "a"), Frame::new(0x8a, b"\0\xff"), Frame::new(0x8a, "")];
@@ -82,7 +85,8 @@ fn a_pong_that_nobody_asked_for_needs_no_answer() {
 
 #[test]
 fn pings_behind_a_long_queue_are_answered_once_for_the_last() {
-    // RFC 6455 §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame".
+    // RFC 6455 §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently
+    // processed Ping frame".
     on_both_sides(|end| {
         let waiting = vec![0; 64 << 10];
         let options = SendOptions::default();

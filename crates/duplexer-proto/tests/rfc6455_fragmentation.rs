@@ -44,7 +44,8 @@ fn a_continuation_without_a_message_fails() {
 
 #[test]
 fn a_new_message_inside_another_fails() {
-    // RFC 6455 §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message".
+    // RFC 6455 §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of
+    // another message".
     for (first, opcode) in [(0x81, Opcode::Text), (0x02, Opcode::Binary), (0x82, Opcode::Binary)] {
         on_both_sides(|end| {
             assert_eq!(end.hears_frame(0x01, "unfinished"), []);
@@ -173,7 +174,8 @@ fn the_kind_of_a_message_is_its_first_frames() {
 
 #[test]
 fn messages_leave_in_one_frame() {
-    // RFC 6455 §5.4: an unfragmented message is "a single frame with the FIN bit set and an opcode other than 0".
+    // RFC 6455 §5.4: an unfragmented message is "a single frame with the FIN bit set and an opcode
+    // other than 0".
     on_both_sides(|end| {
         let long = "x".repeat(200_000);
         for message in ["", "short", long.as_str()] {

@@ -1,4 +1,5 @@
-//! The base framing protocol (RFC 6455 §5.1–§5.3, §5.7, §5.8): a test for each rule, in both roles where it holds for both.
+//! The base framing protocol (RFC 6455 §5.1–§5.3, §5.7, §5.8): a test for each rule, in both roles
+//! where it holds for both.
 
 mod support;
 
@@ -76,7 +77,8 @@ fn client_masks_every_frame_and_server_none() {
 
 #[test]
 fn a_fresh_key_masks_each_frame() {
-    // RFC 6455 §5.3: "The masking key needs to be unpredictable"; ours come from the caller, one for each frame.
+    // RFC 6455 §5.3: "The masking key needs to be unpredictable"; ours come from the caller, one
+    // for each frame.
     let mut end = support::Setup::new(Role::Client).build();
     let mut next = 0;
     end.scratch = duplexer_proto::Scratch::new(move || {
@@ -94,7 +96,8 @@ fn a_fresh_key_masks_each_frame() {
 
 #[test]
 fn server_fails_unmasked_frame() {
-    // RFC 6455 §5.1: "The server MUST close the connection upon receiving a frame that is not masked."
+    // RFC 6455 §5.1: "The server MUST close the connection upon receiving a frame that is not
+    // masked."
     server(|end| end.fails(b"\x81\x05Hello", &[], FrameError::NotMasked, 1002));
     server(|end| end.fails(b"\x81\x00", &[], FrameError::NotMasked, 1002));
     server(|end| end.fails(b"\x89\x00", &[], FrameError::NotMasked, 1002));
@@ -119,8 +122,9 @@ fn a_masking_key_of_zeros_is_a_key() {
 
 #[test]
 fn reserved_bits_without_an_extension_fail() {
-    // RFC 6455 §5.2: "If a nonzero value is received and none of the negotiated extensions defines the meaning of such a nonzero
-    // value, the receiving endpoint MUST _Fail the WebSocket Connection_."
+    // RFC 6455 §5.2: "If a nonzero value is received and none of the negotiated extensions defines
+    // the meaning of such a nonzero value, the receiving endpoint MUST _Fail the WebSocket
+    // Connection_."
     let bits = [
         (0x40, Rsv::RSV1),
         (0x20, Rsv::RSV2),
@@ -157,7 +161,8 @@ fn reserved_bits_on_a_continuation_fail() {
 
 #[test]
 fn unknown_opcodes_fail_at_the_first_byte() {
-    // RFC 6455 §5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_."
+    // RFC 6455 §5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the
+    // WebSocket Connection_."
     for opcode in [0x3, 0x4, 0x5, 0x6, 0x7, 0xb, 0xc, 0xd, 0xe, 0xf] {
         on_both_sides(|end| {
             end.fails([0x80 | opcode], &[], FrameError::OpcodeUnknown { opcode }, 1002)

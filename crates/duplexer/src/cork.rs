@@ -1,27 +1,42 @@
-//! Whether the code that runs now is a handler of ours, whose connection is written out after each of its polls.
-//! Knows connections by a number and nothing else.
+//! Whether the code that runs now is a handler of ours, whose connection is written out after each of its polls; and that
+//! connection, which stays locked until then once the handler has used it.
 
 use std::cell::Cell;
 
+use parking_lot::{ArcMutexGuard, RawMutex};
+
+use crate::driver::Driver;
+use crate::local::Borrowed;
+
+/// A connection in use, and what it works with.
+pub(crate) struct Kept {
+    pub(crate) driver: ArcMutexGuard<RawMutex, Driver>,
+    pub(crate) local: Borrowed,
+}
+
 thread_local! {
     static CORKED: Cell<usize> = const { Cell::new(0) };
+    static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
 }
 
 /// While it lives, sends on the connection `id` are left in its queue.
 pub(crate) struct Corked {
     outer: usize,
+    outer_kept: Option<Kept>,
 }
 
 impl Corked {
     /// Corks connection `id` (not zero) on this thread.
     pub(crate) fn enter(id: usize) -> Self {
-        Self { outer: CORKED.replace(id) }
+        Self { outer: CORKED.replace(id), outer_kept: KEPT.take() }
     }
 }
 
 impl Drop for Corked {
     fn drop(&mut self) {
         CORKED.set(self.outer);
+        // Unlocks what the handler has used.
+        KEPT.set(self.outer_kept.take());
     }
 }
 
@@ -29,4 +44,16 @@ impl Drop for Corked {
 #[inline]
 pub(crate) fn is_corked(id: usize) -> bool {
     CORKED.get() == id
+}
+
+/// The corked connection, where the handler has used it before. To be asked for by that connection only.
+#[inline]
+pub(crate) fn take_kept() -> Option<Kept> {
+    KEPT.take()
+}
+
+/// Leaves the corked connection locked for the next use.
+#[inline]
+pub(crate) fn keep(kept: Kept) {
+    KEPT.set(Some(kept));
 }

@@ -2,18 +2,20 @@
 //! goodbye, or leaves that to the server that hosts the handler.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 
-use duplexer_proto::{CloseCode, CloseReason, State};
+use duplexer_proto::{CloseCode, CloseReason};
+use parking_lot::Mutex;
 
-use crate::cork;
+use crate::cork::{self, Kept};
 use crate::driver::Driver;
 use crate::local::Local;
+use crate::waiters::Waiters;
 
 /// A connection and who waits for it.
 pub(crate) struct Shared {
-    driver: Mutex<Driver>,
+    driver: Arc<Mutex<Driver>>,
     users: AtomicUsize,
     /// A handler of our server runs it, and its wrapper closes what the handler leaves open.
     hosted: bool,
@@ -24,16 +26,40 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(driver: Driver, hosted: bool) -> Arc<Self> {
         Arc::new(Self {
-            driver: Mutex::new(driver),
+            driver: Arc::new(Mutex::new(driver)),
             users: AtomicUsize::new(0),
             hosted,
             host: OnceLock::new(),
         })
     }
 
-    /// The driver. No code but ours, and the transport's, runs while it is held.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something with the driver, and wakes those who wait for what it brought. No code but ours, and the
+    /// transport's, runs meanwhile.
+    ///
+    /// During a poll of its own handler a connection that is used by nobody else stays locked from the first use to the
+    /// end of the poll: locking for each message would cost a tenth of it.
+    #[inline]
+    pub(crate) fn now<R>(&self, act: impl FnOnce(&mut Driver, &mut Local) -> R) -> R {
+        if !self.is_corked() {
+            let mut local = Local::take();
+            let mut driver = self.driver.lock();
+            let result = act(&mut driver, &mut local);
+            let told = driver.take_told();
+            drop(driver);
+            tell(told);
+            return result;
+        }
+        let mut kept = cork::take_kept()
+            .unwrap_or_else(|| Kept { driver: self.driver.lock_arc(), local: Local::take() });
+        let result = act(&mut kept.driver, &mut kept.local);
+        if kept.driver.waiters.is_none() {
+            cork::keep(kept);
+            return result;
+        }
+        let told = kept.driver.take_told();
+        drop(kept);
+        tell(told);
+        result
     }
 
     /// Polls the driver for the task of `cx`.
@@ -43,46 +69,38 @@ impl Shared {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver, &mut Context<'_>, &mut Local) -> R,
     ) -> R {
-        let mut local = Local::take();
-        let mut driver = self.lock();
-        let Some(waiters) = driver.waiters.clone() else {
-            return poll(&mut driver, cx, &mut local);
-        };
-        waiters.add(cx);
-        let all = Waker::from(waiters);
-        let result = poll(&mut driver, &mut Context::from_waker(&all), &mut local);
-        tell_news(driver);
-        result
+        self.now(|driver, local| {
+            let Some(waiters) = driver.waiters.clone() else {
+                return poll(driver, cx, local);
+            };
+            waiters.add(cx);
+            poll(driver, &mut Context::from_waker(&Waker::from(waiters)), local)
+        })
     }
 
-    /// Does something at once, and wakes those who wait for it.
-    pub(crate) fn now<R>(&self, act: impl FnOnce(&mut Driver, &mut Local) -> R) -> R {
-        let mut local = Local::take();
-        let mut driver = self.lock();
-        let result = act(&mut driver, &mut local);
-        tell_news(driver);
-        result
+    /// Looks at the driver.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Driver) -> R) -> R {
+        self.now(|driver, _| look(driver))
     }
 
     /// Writes what the transport takes at once. What it does not take, those who wait for the connection write later.
     pub(crate) fn write_now(&self) {
-        let mut local = Local::take();
-        let mut driver = self.lock();
-        let waiters = driver.waiters.clone();
-        let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
-        let _ = driver.poll_write_out(&mut Context::from_waker(&waker), &mut local);
-        tell_news(driver);
+        self.now(|driver, local| {
+            let waiters = driver.waiters.clone();
+            let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
+            let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
+        });
     }
 
     /// Lets several tasks wait for the connection at once. Who has waited alone is woken, to wait with the others.
     pub(crate) fn share(&self) {
-        let mut driver = self.lock();
-        if driver.waiters.is_some() {
-            return;
-        }
-        driver.waiters = Some(Arc::default());
-        let alone = driver.last_waiting.take();
-        drop(driver);
+        let alone = self.now(|driver, _| {
+            if driver.waiters.is_some() {
+                return None;
+            }
+            driver.waiters = Some(Arc::default());
+            driver.last_waiting.take()
+        });
         if let Some(alone) = alone {
             alone.wake();
         }
@@ -102,15 +120,24 @@ impl Shared {
 
     /// Wakes everyone who waits for the connection.
     pub(crate) fn wake_waiting(&self) {
-        let mut driver = self.lock();
-        let (waiters, last) = (driver.waiters.clone(), driver.last_waiting.take());
-        drop(driver);
-        if let Some(waiters) = waiters {
-            waiters.wake_all();
-        }
+        let (waiters, last) =
+            self.now(|driver, _| (driver.waiters.clone(), driver.last_waiting.take()));
+        tell(waiters);
         if let Some(last) = last {
             last.wake();
         }
+    }
+
+    /// The number that the connection is corked under: its place in memory, which no other has while it lives.
+    #[inline]
+    pub(crate) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Whether what is queued now is written after the running poll of a handler.
+    #[inline]
+    pub(crate) fn is_corked(&self) -> bool {
+        cork::is_corked(self.id())
     }
 
     /// Whether nobody holds a handle.
@@ -119,14 +146,9 @@ impl Shared {
     }
 }
 
-/// Wakes everyone who waits, if the driver has news.
-fn tell_news(mut driver: MutexGuard<'_, Driver>) {
-    if std::mem::take(&mut driver.news) {
-        let waiters = driver.waiters.clone();
-        drop(driver);
-        if let Some(waiters) = waiters {
-            waiters.wake_all();
-        }
+fn tell(waiters: Option<Arc<Waiters>>) {
+    if let Some(waiters) = waiters {
+        waiters.wake_all();
     }
 }
 
@@ -138,23 +160,6 @@ impl Handle {
         shared.users.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
-
-    /// The number that the connection is corked under.
-    #[inline]
-    fn id(&self) -> usize {
-        id(&self.0)
-    }
-
-    /// Whether what is queued now is written after the running poll of a handler.
-    #[inline]
-    pub(crate) fn is_corked(&self) -> bool {
-        cork::is_corked(self.id())
-    }
-}
-
-/// The number of a connection: its place in memory, which no other has while it lives.
-pub(crate) fn id(shared: &Arc<Shared>) -> usize {
-    Arc::as_ptr(shared).addr()
 }
 
 impl std::ops::Deref for Handle {
@@ -181,13 +186,12 @@ impl Drop for Handle {
             self.0.wake_host();
             return;
         }
-        // Nobody is left to wait for an answer: say that we go, as far as that can be done at once.
+        // Nobody is left to wait for an answer: say that we go, unless the end has begun already, as far as that and
+        // what was queued before can be written at once.
         self.0.now(|driver, local| {
-            if driver.conn.state() == State::Open {
-                let going = CloseReason::new(CloseCode::GOING_AWAY, "").ok();
-                driver.start_close(going.as_ref(), local);
-                let _ = driver.poll_write_out(&mut Context::from_waker(Waker::noop()), local);
-            }
+            let going = CloseReason::new(CloseCode::GOING_AWAY, "").ok();
+            driver.start_close(going.as_ref(), local);
+            let _ = driver.poll_write_out(&mut Context::from_waker(Waker::noop()), local);
         });
     }
 }

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::thread::LocalKey;
 
 use duplexer_proto::Scratch;
 use rand::RngExt;
@@ -14,11 +15,12 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Takes this thread's. Inside a poll that has taken it already (a transport that is itself a WebSocket) this is
-    /// a fresh one.
+    /// Takes this thread's. While it is taken already (by a handler that now uses a second connection, or for a transport that is
+    /// itself a WebSocket) this is another one.
     pub(crate) fn take() -> Borrowed {
         // Nothing is there, either, while the thread is being torn down.
-        let local = LOCAL.try_with(Cell::take).ok().flatten();
+        let taken = |slot: &'static LocalKey<Slot>| slot.try_with(Cell::take).ok().flatten();
+        let local = taken(&LOCAL).or_else(|| taken(&SPARE));
         Borrowed(Some(local.unwrap_or_else(|| Box::new(Self::new()))))
     }
 
@@ -65,12 +67,18 @@ impl Drop for Borrowed {
     fn drop(&mut self) {
         let local = self.0.take();
         // A thread that is being torn down keeps nothing.
-        let _ = LOCAL.try_with(|slot| slot.set(local));
+        if let Ok(Some(other)) = LOCAL.try_with(|slot| slot.replace(local)) {
+            let _ = SPARE.try_with(|slot| slot.set(Some(other)));
+        }
     }
 }
 
+type Slot = Cell<Option<Box<Local>>>;
+
 thread_local! {
-    static LOCAL: Cell<Option<Box<Local>>> = const { Cell::new(None) };
+    static LOCAL: Slot = const { Cell::new(None) };
+    /// For the second connection that is used while a first one is still in use.
+    static SPARE: Slot = const { Cell::new(None) };
 }
 
 /// Size of a read: large messages want few system calls.

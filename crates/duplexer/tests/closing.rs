@@ -220,6 +220,52 @@ async fn a_peer_that_closes_with_another_code_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_that_was_read_while_sending_is_answered_without_further_use() {
+    // RFC 6455 §5.5.1: "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST
+    // send a Close frame in response."
+    let (mut socket, mut peer) = client_with(&Client::default(), "", 1024).await;
+    let sent = async { socket.send(vec![0; 2000]).await.expect("it is queued and leaves") };
+    let heard = async {
+        peer.closes(1000, "").await;
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        assert_eq!(peer.hears().await.payload.len(), 2000);
+        assert_eq!(peer.hears().await, Frame::close(1000, ""));
+    };
+    tokio::join!(sent, heard);
+
+    let (mut socket, mut peer) = client().await;
+    peer.closes(1001, "").await;
+    assert!(socket.ping().await.is_err());
+    let heard = [peer.hears().await, peer.hears().await];
+    assert_eq!(heard[1], Frame::close(1001, ""));
+    assert!(socket.close_info().is_some_and(|info| info.clean));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_was_found_while_sending_is_told_without_further_use() {
+    let (mut socket, mut peer) = client().await;
+    peer.sends(0x81, b"\xff").await;
+    assert!(socket.ping().await.is_err());
+    assert_eq!(peer.hears().await.first, 0x89);
+    assert_eq!(peer.hears().await.close_code(), Some(1007));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_waits_is_sent_when_the_socket_is_dropped() {
+    let (mut socket, mut peer) = client_with(&Client::default(), "", 1024).await;
+    assert!(socket.send(vec![0; 1500]).now_or_never().is_none());
+    peer.closes(1000, "").await;
+    assert_eq!(socket.recv().now_or_never().map(drop), None);
+    let mut heard = vec![0; 1024];
+    tokio::io::AsyncReadExt::read_exact(&mut peer.io, &mut heard).await.expect("it was sent");
+    drop(socket);
+    heard.clear();
+    tokio::io::AsyncReadExt::read_to_end(&mut peer.io, &mut heard).await.expect("it was sent");
+    assert_eq!(heard.len(), 1508 - 1024 + 8, "the rest of the message and a Close");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_follows_a_close_is_ignored() {
     // RFC 6455 §5.5.1.
     let (mut socket, mut peer) = client().await;

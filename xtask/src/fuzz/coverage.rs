@@ -1,7 +1,8 @@
 //! Replays the kept inputs on stable and counts the lines of `duplexer-proto` that they reach.
 //!
-//! Only our own crates are instrumented, through a wrapper around rustc, so that dependencies are compiled once for this and for
-//! every other test. rustup's llvm-tools may be out of reach; Debian's LLVM 19 reads what today's rustc writes.
+//! Only our own crates are instrumented, through a wrapper around rustc, so that dependencies are
+//! compiled once for this and for every other test. rustup's llvm-tools may be out of reach;
+//! Debian's LLVM 19 reads what today's rustc writes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -136,5 +137,6 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Lines that the kept inputs must reach. What they cannot: messages to people, settings that only tests change.
+/// Lines that the kept inputs must reach. What they cannot: messages to people, settings that only
+/// tests change.
 const FLOOR_PERCENT: f64 = 80.0;

@@ -15,7 +15,8 @@ pub(super) fn nightly_is_there() -> bool {
     version.status().is_ok_and(|status| status.success())
 }
 
-/// Searches with each target in turn and prints how far it came. Fails after all have run if one found something.
+/// Searches with each target in turn and prints how far it came. Fails after all have run if one
+/// found something.
 pub(super) fn search(targets: &[String], seconds: u64) -> anyhow::Result<()> {
     let programs = build()?;
     let mut broken = Vec::new();

@@ -214,15 +214,25 @@ impl Header {
     /// Appends the header to `output`: two to fourteen bytes, the length in its shortest form.
     #[inline]
     pub fn write(&self, output: &mut Vec<u8>) {
+        if let (len @ 0..=125, None) = (self.payload_len, self.mask) {
+            // A copy of known length costs no call.
+            output.extend_from_slice(&[self.first_byte(), len.to_le_bytes()[0]]);
+            return;
+        }
         let mut bytes = [0; HEADER_BYTES_MAX];
         let len = self.encode(&mut bytes);
         output.extend_from_slice(&bytes[..len]);
     }
 
+    const fn first_byte(&self) -> u8 {
+        let fin = if self.fin { 0x80 } else { 0 };
+        fin | self.rsv.0 | self.opcode.bits()
+    }
+
     /// Writes the header to the front of `bytes` and tells its length.
     fn encode(&self, bytes: &mut [u8; HEADER_BYTES_MAX]) -> usize {
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
-        bytes[0] = if self.fin { 0x80 } else { 0 } | self.rsv.0 | self.opcode.bits();
+        bytes[0] = self.first_byte();
         let len = self.payload_len.to_be_bytes();
         let at = match len_of_len(self.payload_len) {
             0 => {

@@ -18,8 +18,8 @@ fn count(bytes: isize) {
 }
 
 #[allow(unsafe_code, reason = "the trait of allocators is unsafe; all work is the system's")]
-// SAFETY: every call is passed on as it is; counting touches no memory but two thread-local numbers that need no
-// allocation and no destructor.
+// SAFETY: every call is passed on as it is; counting touches no memory but two thread-local numbers
+// that need no allocation and no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);

@@ -1,4 +1,5 @@
-//! permessage-deflate for both ends as the opening handshake would agree on it, and compressed payloads from literal bytes.
+//! permessage-deflate for both ends as the opening handshake would agree on it, and compressed
+//! payloads from literal bytes.
 
 use duplexer_proto::Role;
 use duplexer_proto::extension::deflate::Deflate;

@@ -1,5 +1,5 @@
-//! One connection with a scripted peer. Each test body runs once for every way of cutting what the peer sends, and
-//! must come to the same in all of them.
+//! One connection with a scripted peer. Each test body runs once for every way of cutting what the
+//! peer sends, and must come to the same in all of them.
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
@@ -306,8 +306,9 @@ impl Endpoint {
         self.connection.close_info().expect("the connection is closing or closed")
     }
 
-    /// Hears bytes that break a rule, and shows every consequence of it (RFC 6455 §7.1.7): the fault after `before`, one Close
-    /// with `code`, deafness, an end that is not clean, and patience until the peer has read why.
+    /// Hears bytes that break a rule, and shows every consequence of it (RFC 6455 §7.1.7): the
+    /// fault after `before`, one Close with `code`, deafness, an end that is not clean, and
+    /// patience until the peer has read why.
     pub(crate) fn fails(
         &mut self,
         bytes: impl AsRef<[u8]>,
@@ -342,7 +343,8 @@ impl Endpoint {
     }
 }
 
-/// Runs `test` once for each way of cutting what the peer sends: whole, one byte at a time, and in two at every place.
+/// Runs `test` once for each way of cutting what the peer sends: whole, one byte at a time, and in
+/// two at every place.
 pub(crate) fn in_every_chunking(setup: &Setup, test: impl Fn(&mut Endpoint)) {
     let longest = run(setup, Chunking::Whole, &test);
     if longest <= LONG_BYTES {

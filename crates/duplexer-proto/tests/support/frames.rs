@@ -74,8 +74,8 @@ pub(crate) fn frame(from: Role, first: u8, payload: impl AsRef<[u8]>) -> Vec<u8>
     bytes
 }
 
-/// Takes what `from` sent apart, and panics unless it is whole frames that this role may send, in an order that
-/// RFC 6455 §5.4 allows, with nothing behind a Close.
+/// Takes what `from` sent apart, and panics unless it is whole frames that this role may send, in
+/// an order that RFC 6455 §5.4 allows, with nothing behind a Close.
 pub(crate) fn frames(from: Role, mut bytes: &[u8]) -> Vec<Frame> {
     let mut found = Vec::new();
     while !bytes.is_empty() {

@@ -1,7 +1,8 @@
-//! What the protocol tests share: frames in literal bytes, an endpoint that hears the same bytes in every chunking, and
-//! a pair of endpoints on a virtual clock.
+//! What the protocol tests share: frames in literal bytes, an endpoint that hears the same bytes in
+//! every chunking, and a pair of endpoints on a virtual clock.
 //!
-//! `allocations` belongs to the file that bounds memory alone. Nothing here asks the crate under test how frames look: `frames` writes and reads them by itself.
+//! `allocations` belongs to the file that bounds memory alone. Nothing here asks the crate under
+//! test how frames look: `frames` writes and reads them by itself.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 

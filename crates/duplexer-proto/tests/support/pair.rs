@@ -1,5 +1,5 @@
-//! A client and a server, joined by an in-memory wire on a virtual clock: bytes take time to arrive, are cut as the test
-//! says, and can be lost with the transport.
+//! A client and a server, joined by an in-memory wire on a virtual clock: bytes take time to
+//! arrive, are cut as the test says, and can be lost with the transport.
 
 use std::collections::VecDeque;
 use std::time::Duration;

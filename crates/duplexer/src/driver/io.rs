@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use crate::clock;
 use crate::input::Input;
-use crate::local::Local;
+use crate::local::{Local, READ_BYTES};
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 
@@ -35,6 +35,8 @@ pub(crate) struct Driver {
     pub(super) shut: bool,
     /// Bytes were written that the transport may still hold.
     unflushed: bool,
+    /// Bytes read since the transport last had none.
+    turn_bytes: usize,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Box<Failure>>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -78,6 +80,7 @@ impl Driver {
             news: false,
             shut: false,
             unflushed: false,
+            turn_bytes: 0,
             failure: None,
             timer: None,
             timer_polled: false,
@@ -120,13 +123,23 @@ impl Driver {
         Poll::Ready(())
     }
 
-    /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input.
+    /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
+    /// woken at once, also when the connection has had its turn.
     pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
-        match ready!(self.input.poll_fill(transport, local, cx)) {
-            Ok(0) => self.end(Failure::EndOfStream),
-            Ok(_) => {}
-            Err(error) => self.end(Failure::Io(Arc::new(error))),
+        if self.turn_bytes >= READ_BYTES {
+            // A peer that never pauses does not keep the thread from others.
+            self.turn_bytes = 0;
+            return pin!(tokio::task::yield_now()).poll(cx);
+        }
+        match self.input.poll_fill(transport, local, cx) {
+            Poll::Pending => {
+                self.turn_bytes = 0;
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(0)) => self.end(Failure::EndOfStream),
+            Poll::Ready(Ok(len)) => self.turn_bytes += len,
+            Poll::Ready(Err(error)) => self.end(Failure::Io(Arc::new(error))),
         }
         Poll::Ready(())
     }
@@ -188,6 +201,12 @@ impl Driver {
         }
     }
 
+    /// Those who wait, if there is something to wake them for.
+    #[inline]
+    pub(crate) fn take_told(&mut self) -> Option<Arc<Waiters>> {
+        if std::mem::take(&mut self.news) { self.waiters.clone() } else { None }
+    }
+
     /// Gives buffers back.
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
@@ -213,9 +232,13 @@ impl Driver {
         }
     }
 
-    /// Fails the connection for a reason of this end's; what was to be written is still written.
+    /// Fails the connection, if it is open, for a reason of this end's. What has begun to leave is still written.
     pub(crate) fn fail(&mut self, code: CloseCode, reason: &str, local: &mut Local) {
+        if self.conn.state() != State::Open {
+            return;
+        }
         self.conn.fail(code, reason, &mut local.scratch);
+        self.failure.get_or_insert_with(|| Box::new(Failure::Aborted));
         self.writer_by = None;
         self.news = true;
     }

@@ -60,7 +60,10 @@ impl Driver {
 
     /// Drops what is left of the message that a reader has begun.
     pub(crate) fn discard_rest(&mut self) {
-        self.conn.discard_rest();
+        // It may have been held while somebody else waited for control frames, and is the first then.
+        if self.take_held().is_none() {
+            self.conn.discard_rest();
+        }
     }
 
     /// Drops messages that were held back, and those to come.

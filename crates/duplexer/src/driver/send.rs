@@ -33,6 +33,8 @@ impl Driver {
     ) -> Poll<bool> {
         loop {
             if !self.may_send() {
+                // The caller may never look again: an answer to the peer's Close leaves now, as far as it can.
+                let _ = self.poll_write_out(cx, local);
                 return Poll::Ready(false);
             }
             let queued = self.conn.queued_bytes();
@@ -87,10 +89,10 @@ impl Driver {
             if self.conn.answered() >= number {
                 return Poll::Ready(true);
             }
+            let _ = self.poll_write_out(cx, local);
             if self.conn.state() != State::Open {
                 return Poll::Ready(false);
             }
-            let _ = self.poll_write_out(cx, local);
             if !self.poll_meanwhile(cx, local) && self.conn.answered() < number {
                 return Poll::Pending;
             }
@@ -105,6 +107,11 @@ impl Driver {
         // A peer is judged only when all that it has sent was read.
         let timed = all_read && self.poll_timer(cx, local);
         timed || self.conn.state() != state || self.conn.queued_bytes() != answers
+    }
+
+    /// The piece writer waits for the transport: it is not idle.
+    pub(crate) fn writer_busy(&mut self) {
+        self.writer_by = None;
     }
 
     /// Counts the time that an open piece writer is idle from now.

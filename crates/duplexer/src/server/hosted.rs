@@ -11,8 +11,8 @@ use duplexer_proto::{CloseCode, CloseReason, State};
 use pin_project_lite::pin_project;
 
 use crate::cork::Corked;
-use crate::handle::{self, Shared};
-use crate::server::tracker::SocketGuard;
+use crate::handle::Shared;
+use crate::server::tracker::{Phase, SocketGuard};
 
 /// What a handler may return: nothing, or a `Result` whose error closes the connection with 1011 and is logged.
 pub trait HandlerOutcome {
@@ -73,7 +73,7 @@ where
     fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let mut this = self.as_mut().project();
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return };
-        let corked = Corked::enter(handle::id(this.shared));
+        let corked = Corked::enter(this.shared.id());
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
         drop(corked);
         let (code, reason) = match polled {
@@ -131,6 +131,11 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.host(cx);
+        match self.tracked.phase() {
+            Phase::Serving => {}
+            Phase::Closing => self.close(CloseCode::GOING_AWAY, "the server is shutting down"),
+            Phase::Dropping => self.shared.now(|driver, _| driver.abort()),
+        }
         self.as_mut().poll_handler(cx);
         if self.shared.is_released() {
             self.close(CloseCode::NORMAL, "");
@@ -144,7 +149,7 @@ where
         }
         ready!(self.shared.poll(cx, |driver, cx, local| driver.poll_finish(cx, local)));
         // The connection is gone, but the handler may have more to do; not when the server has run out of patience.
-        if self.handler.is_none() || self.tracked.is_dropping() {
+        if self.handler.is_none() || self.tracked.phase() == Phase::Dropping {
             return Poll::Ready(());
         }
         if !std::mem::replace(self.as_mut().project().finished, true) {

@@ -1,10 +1,9 @@
 //! Everything that a server has running, so that it can end: connections, and tasks that are none yet.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use duplexer_proto::{CloseCode, CloseReason};
 use slab::Slab;
 use tokio::sync::watch;
 
@@ -24,6 +23,8 @@ pub(crate) enum Phase {
 /// What runs.
 pub(crate) struct Tracker {
     phase: watch::Sender<Phase>,
+    /// The phase again, to be read at each poll of each handler.
+    now: AtomicU8,
     sockets: Mutex<Slab<Weak<Shared>>>,
     /// Tasks of connections, whether they are open yet or not.
     tasks: AtomicUsize,
@@ -32,7 +33,8 @@ pub(crate) struct Tracker {
 impl Tracker {
     pub(crate) fn new() -> Arc<Self> {
         let (phase, sockets) = (watch::Sender::new(Phase::Serving), Mutex::default());
-        Arc::new(Self { phase, sockets, tasks: AtomicUsize::new(0) })
+        let now = AtomicU8::new(Phase::Serving as u8);
+        Arc::new(Self { phase, now, sockets, tasks: AtomicUsize::new(0) })
     }
 
     /// Counts a task until the guard is dropped.
@@ -41,12 +43,9 @@ impl Tracker {
         TaskGuard(self.clone())
     }
 
-    /// Knows an open connection until the guard is dropped. One that opens while the server closes is closed at once.
+    /// Knows an open connection until the guard is dropped. Its host is woken when the phase changes.
     pub(crate) fn socket(self: &Arc<Self>, shared: &Arc<Shared>) -> SocketGuard {
         let key = self.lock().insert(Arc::downgrade(shared));
-        if *self.phase.borrow() != Phase::Serving {
-            go_away(shared);
-        }
         SocketGuard { tracker: self.clone(), key }
     }
 
@@ -60,17 +59,24 @@ impl Tracker {
 
     /// Closes everything with 1001, and drops what is left after `grace`.
     pub(crate) async fn shutdown(&self, grace: Duration) {
-        self.phase.send_replace(Phase::Closing);
-        self.each_socket(go_away);
+        self.enter(Phase::Closing);
         if tokio::time::timeout(grace, self.idle()).await.is_ok() {
             return;
         }
-        self.phase.send_replace(Phase::Dropping);
-        self.each_socket(|shared| {
-            shared.now(|driver, _| driver.abort());
-            shared.wake_host();
-        });
+        self.enter(Phase::Dropping);
         self.idle().await;
+    }
+
+    /// Tells everything that runs what is to be done. Hosts look when they are woken, in their own polls: from here no
+    /// connection is locked.
+    fn enter(&self, phase: Phase) {
+        self.now.store(phase as u8, Ordering::Release);
+        self.phase.send_replace(phase);
+        let sockets: Vec<_> =
+            self.lock().iter().filter_map(|(_, socket)| socket.upgrade()).collect();
+        for socket in sockets {
+            socket.wake_host();
+        }
     }
 
     /// Ends when no task runs.
@@ -82,22 +88,9 @@ impl Tracker {
         }
     }
 
-    fn each_socket(&self, act: impl Fn(&Arc<Shared>)) {
-        let sockets: Vec<_> =
-            self.lock().iter().filter_map(|(_, socket)| socket.upgrade()).collect();
-        sockets.iter().for_each(act);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Slab<Weak<Shared>>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Starts closing one connection because the server goes down.
-fn go_away(shared: &Arc<Shared>) {
-    let reason = CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down").ok();
-    shared.now(|driver, local| driver.start_close(reason.as_ref(), local));
-    shared.wake_host();
 }
 
 /// A running task.
@@ -119,11 +112,19 @@ pub(crate) struct SocketGuard {
 }
 
 impl SocketGuard {
-    /// Whether what is left of the server is dropped.
-    pub(crate) fn is_dropping(&self) -> bool {
-        *self.tracker.phase.borrow() == Phase::Dropping
+    /// How far the server is on its way out.
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.tracker.now.load(Ordering::Acquire) {
+            SERVING => Phase::Serving,
+            CLOSING => Phase::Closing,
+            _ => Phase::Dropping,
+        }
     }
 }
+
+const SERVING: u8 = Phase::Serving as u8;
+const CLOSING: u8 = Phase::Closing as u8;
 
 impl Drop for SocketGuard {
     fn drop(&mut self) {

@@ -105,7 +105,9 @@ impl Drop for Receiver {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("state", &self.handle.lock().conn.state()).finish()
+        f.debug_struct("Receiver")
+            .field("state", &self.handle.look(|driver| driver.conn.state()))
+            .finish()
     }
 }
 
@@ -306,25 +308,25 @@ impl Sender {
     /// Bytes queued and not yet written, frame headers counted.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.handle.lock().conn.queued_bytes()
+        self.handle.look(|driver| driver.conn.queued_bytes())
     }
 
     /// How the connection ended, or is ending; `None` while it is open.
     #[must_use]
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.handle.lock().conn.close_info().cloned()
+        self.handle.look(|driver| driver.conn.close_info().cloned())
     }
 
     /// Whether messages can be sent: false once either end has begun to close.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.handle.lock().conn.state() == State::Open
+        self.handle.look(|driver| driver.conn.state() == State::Open)
     }
 
     /// The round-trip time of the last ping, the keepalive's included.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.handle.lock().conn.rtt()
+        self.handle.look(|driver| driver.conn.rtt())
     }
 
     #[inline]
@@ -397,6 +399,8 @@ impl Sender {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("state", &self.handle.lock().conn.state()).finish()
+        f.debug_struct("Sender")
+            .field("state", &self.handle.look(|driver| driver.conn.state()))
+            .finish()
     }
 }

@@ -75,10 +75,7 @@ impl<'s> MessageReader<'s> {
                     self.last = piece.last;
                     self.piece = piece.bytes;
                 }
-                None => {
-                    self.last = true;
-                    return Poll::Ready(Err(RecvError::EndOfStream));
-                }
+                None => return Poll::Ready(Err(RecvError::EndOfStream)),
             }
         }
         Poll::Ready(Ok(()))

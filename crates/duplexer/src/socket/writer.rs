@@ -10,8 +10,8 @@ use duplexer_proto::{CloseCode, MessageKind, Utf8Check};
 use crate::handle::Handle;
 use crate::socket::outcome::SendError;
 
-/// A message that is being sent. Others wait until it ends; when it is idle for 30 s, or dropped
-/// unfinished, the connection fails with 1011: a message cut short must not look whole.
+/// A message that is being sent. Others wait until it ends; when nothing is written for 30 s (a wait for the peer to read
+/// does not count), or it is dropped unfinished, the connection fails with 1011: a message cut short must not look whole.
 ///
 /// ```
 /// # async fn example(socket: &mut duplexer::WebSocket) -> Result<(), duplexer::SendError> {
@@ -56,7 +56,8 @@ impl<'s> MessageWriter<'s> {
         self.leave().await
     }
 
-    /// Ends the message, and waits until it has left as [`send`](crate::Sender::send) does.
+    /// Ends the message, and waits until it has left as [`send`](crate::Sender::send) does. Not cancel-safe: dropped before
+    /// the end was queued, it leaves the message unfinished.
     ///
     /// # Errors
     /// The connection is closed; or a text ends inside a character.
@@ -66,6 +67,7 @@ impl<'s> MessageWriter<'s> {
     }
 
     async fn put(&mut self, piece: &[u8], boundary: Boundary) -> Result<(), SendError> {
+        let _idle_again = IdleAgain(self.handle);
         poll_fn(|cx| self.poll_put(piece, boundary, cx)).await?;
         // What the transport takes leaves now; the rest waits in the queue, whose bound the next piece meets.
         self.handle.write_now();
@@ -80,6 +82,7 @@ impl<'s> MessageWriter<'s> {
     ) -> Poll<Result<(), SendError>> {
         let Self { handle, utf8, finished } = self;
         handle.poll(cx, |driver, cx, local| {
+            driver.writer_busy();
             if !ready!(driver.poll_ready_writer(cx, local)) {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
@@ -95,19 +98,29 @@ impl<'s> MessageWriter<'s> {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
             *finished = boundary == Boundary::End;
-            driver.writer_active(!*finished);
             Poll::Ready(Ok(()))
         })
     }
 
     async fn leave(&self) -> Result<(), SendError> {
+        let _idle_again = IdleAgain(self.handle);
         poll_fn(|cx| {
             self.handle.poll(cx, |driver, cx, local| {
+                driver.writer_busy();
                 let flushed = ready!(driver.poll_flush(cx, local));
                 Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
             })
         })
         .await
+    }
+}
+
+/// Ends a time in which the writer is not idle because it waits for the peer to read.
+struct IdleAgain<'s>(&'s Handle);
+
+impl Drop for IdleAgain<'_> {
+    fn drop(&mut self) {
+        self.0.now(|driver, _| driver.writer_active(driver.conn.is_writing()));
     }
 }
 

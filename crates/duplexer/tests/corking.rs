@@ -1,0 +1,226 @@
+//! Automatic corking: what one poll of a hosted handler sends leaves in one write, and nothing is held back beyond that
+//! poll. Looked at from the outside, by a thread that always reads: one write of ours is one read of its.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use duplexer::{MessageKind, Server, WebSocket};
+use futures_util::FutureExt;
+use support::{Frame, Role, frame, host, open, until};
+use tokio::sync::{Notify, mpsc};
+
+/// A message of 20 bytes.
+const TEXT: &str = "twenty bytes of text";
+
+/// A blocking client, on a thread of its own, that sends `request` so many `times` and tells the size of each read.
+fn read_sizes(
+    address: SocketAddr,
+    request: Vec<u8>,
+    answer_bytes: usize,
+    times: usize,
+) -> Vec<usize> {
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nodelay(true).expect("a TCP stream");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a TCP stream");
+    stream.write_all(format!("{}\r\n", support::REQUEST).as_bytes()).expect("it is open");
+    let mut buffer = vec![0; 64 << 10];
+    let len = stream.read(&mut buffer).expect("an answer");
+    assert!(buffer[..len].ends_with(b"\r\n\r\n"), "the head alone");
+    let mut sizes = Vec::new();
+    for _ in 0..times {
+        stream.write_all(&request).expect("it is open");
+        let mut left = answer_bytes;
+        while left > 0 {
+            let len = stream.read(&mut buffer).expect("an answer");
+            assert_ne!(len, 0, "the connection ended");
+            sizes.push(len);
+            left -= len;
+        }
+    }
+    sizes
+}
+
+/// Sixteen requests that arrive together, fifty times: each lot of answers comes in one piece.
+async fn leaves_in_one_write(address: SocketAddr) {
+    let request = frame(Role::Client, 0x81, TEXT).repeat(16);
+    let answer_bytes = 16 * (2 + TEXT.len());
+    let reading =
+        tokio::task::spawn_blocking(move || read_sizes(address, request, answer_bytes, 50));
+    assert_eq!(reading.await.expect("no panic"), [answer_bytes; 50]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn sixteen_requests_echoed_in_a_plain_loop_leave_in_one_write() {
+    let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
+        while let Some(message) = socket.recv().await? {
+            socket.send(message).await.expect("it is open");
+        }
+        Ok::<(), duplexer::RecvError>(())
+    })
+    .await;
+    leaves_in_one_write(address).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn so_do_answers_from_the_halves() {
+    let address = host(&Server::default(), |socket: WebSocket, _| async move {
+        let (sender, mut receiver) = socket.split();
+        while let Ok(Some(message)) = receiver.recv().await {
+            sender.send(message).await.expect("it is open");
+        }
+    })
+    .await;
+    leaves_in_one_write(address).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn so_do_answers_that_are_tried_fed_or_written_in_pieces() {
+    let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
+        let mut turn = 0;
+        while let Ok(Some(message)) = socket.recv().await {
+            turn += 1;
+            match turn % 3 {
+                0 => socket.feed(message).await.expect("it is open"),
+                1 => socket.try_send(message).expect("there is room"),
+                _ => socket.send_prepared(&duplexer::Prepared::new(message)).await.expect("open"),
+            }
+        }
+    })
+    .await;
+    leaves_in_one_write(address).await;
+}
+
+#[tokio::test]
+async fn a_reply_is_not_held_back_by_a_handler_that_waits() {
+    // Two messages arrive together; the handler answers the first and then waits until the test has read the answer.
+    let go_on = Arc::new(Notify::new());
+    let wait = go_on.clone();
+    let address = host(&Server::default(), move |mut socket: WebSocket, _| {
+        let wait = wait.clone();
+        async move {
+            while let Ok(Some(message)) = socket.recv().await {
+                socket.send(message).await.expect("it is open");
+                wait.notified().await;
+            }
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    let together = [peer.frame(0x81, "one"), peer.frame(0x81, "two")].concat();
+    peer.sends_bytes(together).await;
+    assert_eq!(peer.hears().await, Frame::new(0x81, "one"));
+    go_on.notify_one();
+    assert_eq!(peer.hears().await, Frame::new(0x81, "two"));
+}
+
+#[tokio::test]
+async fn a_reply_is_not_held_back_by_the_next_message_that_does_not_come() {
+    let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
+        while let Ok(Some(message)) = socket.recv().await {
+            socket.feed(message).await.expect("it is open");
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    let next = peer.frame(0x81, "two");
+    peer.sends_bytes([&peer.frame(0x81, "one")[..], &next[..7]].concat()).await;
+    assert_eq!(peer.hears().await, Frame::new(0x81, "one"));
+    peer.sends_bytes(&next[7..]).await;
+    assert_eq!(peer.hears().await, Frame::new(0x81, "two"));
+}
+
+#[tokio::test]
+async fn what_another_task_sends_leaves_at_once() {
+    // The handler itself sleeps; nobody polls it.
+    let (senders, mut sent) = mpsc::unbounded_channel();
+    let address = host(&Server::default(), move |socket: WebSocket, _| {
+        let senders = senders.clone();
+        async move {
+            let (sender, _receiver) = socket.split();
+            senders.send(sender).expect("the test listens");
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    let sender = until(sent.recv()).await.expect("a sender");
+    until(sender.send("sent")).await.expect("it is open");
+    assert_eq!(peer.hears().await, Frame::new(0x81, "sent"));
+    sender.try_send("tried").expect("there is room");
+    assert_eq!(peer.hears().await, Frame::new(0x81, "tried"));
+    let mut writer = until(sender.send_stream(MessageKind::Text)).await.expect("it is open");
+    until(writer.write(b"piece")).await.expect("it is open");
+    assert_eq!(peer.hears().await, Frame::new(0x01, "piece"));
+    until(writer.finish()).await.expect("it is open");
+    assert_eq!(peer.hears().await, Frame::new(0x80, ""));
+}
+
+#[tokio::test]
+async fn what_a_handler_sends_on_other_connections_leaves_at_once() {
+    // Each connection hands its sender on; a message to one handler is passed to all before that handler waits again.
+    let others = Arc::new(std::sync::Mutex::new(Vec::<duplexer::Sender>::new()));
+    let list = others.clone();
+    let stuck = Arc::new(Notify::new());
+    let wait = stuck.clone();
+    let address = host(&Server::default(), move |socket: WebSocket, _| {
+        let (list, wait) = (list.clone(), wait.clone());
+        async move {
+            let (sender, mut receiver) = socket.split();
+            list.lock().expect("no panic").push(sender);
+            while let Ok(Some(message)) = receiver.recv().await {
+                let senders = list.lock().expect("no panic").clone();
+                for sender in senders {
+                    let sent = sender.send(message.clone()).now_or_never();
+                    sent.expect("there is room").expect("it is open");
+                }
+                wait.notified().await;
+            }
+        }
+    })
+    .await;
+    let (mut one, mut two) = (open(address).await, open(address).await);
+    while others.lock().expect("no panic").len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    one.says("to all").await;
+    assert_eq!(two.hears().await, Frame::new(0x81, "to all"));
+    assert_eq!(one.hears().await, Frame::new(0x81, "to all"));
+    stuck.notify_one();
+}
+
+#[tokio::test]
+async fn a_handler_that_only_sends_is_held_by_its_peer_and_no_other() {
+    // Corked or not, the queue has its bound: the handler waits for a peer that does not read.
+    let (tell, mut sent) = mpsc::unbounded_channel();
+    let address = host(&Server::default(), move |mut socket: WebSocket, _| {
+        let tell = tell.clone();
+        async move {
+            let mut count = 0u32;
+            loop {
+                if socket.send(vec![0; 16 << 10]).await.is_err() {
+                    return;
+                }
+                assert!(socket.buffered_amount() <= (64 << 10) + (16 << 10) + 4);
+                count += 1;
+                let _ = tell.send(count);
+            }
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    let mut last = 0;
+    // It stops once the sockets' buffers are full: then nothing comes for a while.
+    while let Ok(Some(count)) =
+        tokio::time::timeout(std::time::Duration::from_millis(300), sent.recv()).await
+    {
+        last = count;
+        assert!(count < 10_000, "160 MiB wait for a peer that does not read");
+    }
+    for _ in 0..last {
+        assert_eq!(peer.hears().await.payload.len(), 16 << 10);
+    }
+    assert!(until(sent.recv()).await.is_some(), "it goes on");
+}
