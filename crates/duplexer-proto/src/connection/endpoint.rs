@@ -108,7 +108,7 @@ impl Connection {
 
     /// When pings are sent.
     #[must_use]
-    pub const fn keepalive(&self) -> Keepalive {
+    pub fn keepalive(&self) -> Keepalive {
         self.liveness.keepalive()
     }
 
@@ -247,7 +247,7 @@ impl Connection {
 
     /// The last measured round-trip time, of a ping sent here and its pong.
     #[must_use]
-    pub const fn rtt(&self) -> Option<Duration> {
+    pub fn rtt(&self) -> Option<Duration> {
         self.liveness.rtt()
     }
 

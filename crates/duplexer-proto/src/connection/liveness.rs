@@ -45,7 +45,9 @@ pub(crate) enum Due {
 /// The timers of one connection.
 #[derive(Debug)]
 pub(crate) struct Liveness {
-    keepalive: Keepalive,
+    /// The settings in nanoseconds, in half the room; `NEVER` for no pings.
+    interval: u64,
+    timeout: u64,
     timer: Timer,
     /// Something has arrived since `Timer::Alive::pong_by` was set.
     heard: bool,
@@ -54,7 +56,8 @@ pub(crate) struct Liveness {
     sent_at: Time,
     /// The highest number that a pong has answered.
     answered: u64,
-    rtt: Option<Duration>,
+    /// In nanoseconds; `NEVER` before the first.
+    rtt: u64,
 }
 
 /// What the next deadline is for.
@@ -71,20 +74,21 @@ enum Timer {
 }
 
 impl Liveness {
-    pub(crate) const fn new(keepalive: Keepalive) -> Self {
+    pub(crate) fn new(keepalive: Keepalive) -> Self {
         Self {
-            keepalive,
+            interval: keepalive.interval.map_or(NEVER, nanos),
+            timeout: nanos(keepalive.timeout),
             timer: Timer::Unset,
             heard: false,
             sent: 0,
             sent_at: Time::ORIGIN,
             answered: 0,
-            rtt: None,
+            rtt: NEVER,
         }
     }
 
-    pub(crate) const fn keepalive(&self) -> Keepalive {
-        self.keepalive
+    pub(crate) fn keepalive(&self) -> Keepalive {
+        Keepalive { interval: duration(self.interval), timeout: Duration::from_nanos(self.timeout) }
     }
 
     /// Something has arrived.
@@ -96,7 +100,7 @@ impl Liveness {
     /// The time to look again, counted from `now` on first use.
     pub(crate) fn next(&mut self, now: Time) -> Option<Time> {
         if matches!(self.timer, Timer::Unset) {
-            self.timer = match self.keepalive.interval {
+            self.timer = match duration(self.interval) {
                 Some(interval) => Timer::Alive { ping_at: now + interval, pong_by: None },
                 None => Timer::Off,
             };
@@ -140,8 +144,8 @@ impl Liveness {
             self.heard = false;
         }
         self.timer = Timer::Alive {
-            ping_at: now + self.keepalive.interval.unwrap_or(Duration::MAX),
-            pong_by: Some(pong_by.unwrap_or(now + self.keepalive.timeout)),
+            ping_at: now + Duration::from_nanos(self.interval),
+            pong_by: Some(pong_by.unwrap_or(now + Duration::from_nanos(self.timeout))),
         };
         Due::Ping(self.ping(now))
     }
@@ -162,7 +166,7 @@ impl Liveness {
         }
         self.answered = number;
         if number == self.sent {
-            self.rtt = Some(now.since(self.sent_at));
+            self.rtt = nanos(now.since(self.sent_at));
         }
         Some(number)
     }
@@ -173,10 +177,21 @@ impl Liveness {
     }
 
     /// The last measured time from a ping to its pong.
-    pub(crate) const fn rtt(&self) -> Option<Duration> {
-        self.rtt
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        duration(self.rtt)
     }
 }
+
+/// A duration's nanoseconds; those that take 584 years never end.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
+}
+
+fn duration(nanos: u64) -> Option<Duration> {
+    (nanos != NEVER).then(|| Duration::from_nanos(nanos))
+}
+
+const NEVER: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,8 @@ use crate::scratch::Scratch;
 /// The outgoing frames of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    segments: VecDeque<Segment>,
+    /// What is not in the tail: large payloads, and what stands before them. Boxed, since few connections have any.
+    segments: Option<Box<Segments>>,
     /// Small frames behind the segments, each whole but for a header whose payload is about to follow.
     tail: Vec<u8>,
     /// Bytes of the first segment (or of the tail) that were written.
@@ -25,6 +26,9 @@ pub(crate) struct Queue {
     /// Bytes that wait, the written ones left out.
     bytes: usize,
 }
+
+#[derive(Debug, Default)]
+struct Segments(VecDeque<Segment>);
 
 /// Bytes that leave one after another.
 #[derive(Debug)]
@@ -84,10 +88,11 @@ impl Queue {
         }
         self.seal_tail(true);
         let data = self.boundary();
-        let at = data + self.segments.range(data..).take_while(|segment| segment.control).count();
+        let segments = &mut self.segments.get_or_insert_default().0;
+        let at = data + segments.range(data..).take_while(|segment| segment.control).count();
         let bytes = Bytes::from(frame_bytes(frame, payload));
         self.bytes += bytes.len();
-        self.segments.insert(at, Segment { bytes, ends_frame: true, control: true });
+        segments.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
 
     /// Drops everything, for a transport that is gone.
@@ -97,7 +102,8 @@ impl Queue {
 
     /// Fills `slices` from the front with what waits, and tells how many were filled.
     pub(crate) fn slices<'q>(&'q self, slices: &mut [IoSlice<'q>]) -> usize {
-        let segments = self.segments.iter().map(|segment| &segment.bytes[..]);
+        let segments = self.segments.iter().flat_map(|segments| &segments.0);
+        let segments = segments.map(|segment| &segment.bytes[..]);
         let tail = std::iter::once(&self.tail[..]).filter(|tail| !tail.is_empty());
         let mut skip = self.written;
         let mut filled = 0;
@@ -111,7 +117,7 @@ impl Queue {
     /// The bytes that wait, where they are all in one place.
     #[inline]
     pub(crate) fn single(&self) -> Option<&[u8]> {
-        self.segments.is_empty().then(|| &self.tail[self.written..])
+        self.segments.is_none().then(|| &self.tail[self.written..])
     }
 
     /// Takes note that `len` bytes from the front have been written.
@@ -119,20 +125,26 @@ impl Queue {
     pub(crate) fn wrote(&mut self, len: usize, scratch: &mut Scratch) {
         self.bytes -= len;
         self.written += len;
-        while let Some(first) = self.segments.front() {
+        while let Some(Segments(segments)) = self.segments.as_deref_mut() {
+            let Some(first) = segments.front() else {
+                self.segments = None;
+                break;
+            };
             if self.written < first.bytes.len() {
                 return;
             }
             self.written -= first.bytes.len();
             self.inside_frame = !first.ends_frame;
-            self.segments.pop_front();
-        }
-        if self.segments.capacity() > 0 {
-            self.segments = VecDeque::new();
+            segments.pop_front();
         }
         if self.written == self.tail.len() {
             self.written = 0;
             scratch.give_buffer(std::mem::take(&mut self.tail));
+        } else if self.written >= CUT_BYTES_MIN && self.written * 2 >= self.tail.len() {
+            // A queue that is never quite empty must not keep what has left.
+            let start = frame_start(&self.tail, self.written);
+            self.tail.drain(..start);
+            self.written -= start;
         }
     }
 
@@ -141,16 +153,17 @@ impl Queue {
         if self.written == 0 && !self.inside_frame {
             return 0;
         }
+        let Some(Segments(segments)) = self.segments.as_deref_mut() else { return 0 };
         if !self.inside_frame
-            && let Some(first) = self.segments.front_mut()
+            && let Some(first) = segments.front_mut()
             && let Some(end) = frame_end(&first.bytes, self.written)
         {
             let (bytes, control) = (first.bytes.split_to(end), first.control);
-            self.segments.push_front(Segment { bytes, ends_frame: true, control });
+            segments.push_front(Segment { bytes, ends_frame: true, control });
             return 1;
         }
-        let ends = self.segments.iter().position(|segment| segment.ends_frame);
-        ends.map_or(self.segments.len(), |at| at + 1)
+        let ends = segments.iter().position(|segment| segment.ends_frame);
+        ends.map_or(segments.len(), |at| at + 1)
     }
 
     fn tail_with(&mut self, scratch: &mut Scratch, write: impl FnOnce(&mut Vec<u8>)) {
@@ -165,14 +178,31 @@ impl Queue {
     fn seal_tail(&mut self, ends_frame: bool) {
         if !self.tail.is_empty() {
             let bytes = Bytes::from(std::mem::take(&mut self.tail));
-            self.segments.push_back(Segment { bytes, ends_frame, control: false });
+            let segment = Segment { bytes, ends_frame, control: false };
+            self.segments.get_or_insert_default().0.push_back(segment);
         }
     }
 
     fn push_segment(&mut self, bytes: Bytes, ends_frame: bool) {
         self.bytes += bytes.len();
-        self.segments.push_back(Segment { bytes, ends_frame, control: false });
+        let segment = Segment { bytes, ends_frame, control: false };
+        self.segments.get_or_insert_default().0.push_back(segment);
     }
+}
+
+/// Where the frame starts that the byte at `written` belongs to.
+fn frame_start(bytes: &[u8], written: usize) -> usize {
+    let mut start = 0;
+    while let Ok(Some((header, len))) = Header::parse(&bytes[start..]) {
+        let end = usize::try_from(header.payload_len)
+            .ok()
+            .and_then(|payload| payload.checked_add(start + len));
+        match end {
+            Some(end) if end <= written => start = end,
+            _ => break,
+        }
+    }
+    start
 }
 
 /// Where the frame ends that has begun when `written` bytes are gone, if `bytes` go on behind it.
@@ -190,5 +220,7 @@ fn frame_end(bytes: &[u8], written: usize) -> Option<usize> {
 
 /// From this many bytes on a payload is held by reference instead of copied.
 const REFERENCE_BYTES_MIN: usize = 4 << 10;
+/// From this many written bytes on the buffer of small frames is cut at its front.
+const CUT_BYTES_MIN: usize = 16 << 10;
 /// From this many waiting bytes on a control frame is put ahead; less leaves soon anyway.
 const JUMP_BYTES_MIN: usize = 16 << 10;

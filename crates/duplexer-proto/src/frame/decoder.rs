@@ -13,8 +13,8 @@ pub(crate) struct Decoder {
     key: Option<[u8; 4]>,
     /// Payload bytes of the current frame that were not taken yet.
     remaining: u64,
-    /// Payload bytes of the current frame that were taken.
-    taken: u64,
+    /// Payload bytes of the current frame that were taken, as far as the key's four bytes care.
+    taken: u8,
     /// Payload bytes that were unmasked and not taken yet.
     clear: usize,
 }
@@ -60,7 +60,7 @@ impl Decoder {
         let there =
             usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
         if let Some(key) = self.key.filter(|_| self.clear < there) {
-            mask(&mut input[self.clear..there], key, self.taken + self.clear as u64);
+            mask(&mut input[self.clear..there], key, u64::from(self.taken) + self.clear as u64);
             self.clear = there;
         }
         there
@@ -69,7 +69,7 @@ impl Decoder {
     /// Takes `len` bytes that were unmasked.
     pub(crate) const fn take(&mut self, len: usize) {
         self.remaining -= len as u64;
-        self.taken += len as u64;
+        self.taken = (self.taken + [0, 1, 2, 3][len % 4]) % 4;
         self.clear = self.clear.saturating_sub(len);
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     /// The timer knows `last_waiting`.
     timer_polled: bool,
     /// When an open message writer has been idle for too long.
-    pub(super) writer_by: Option<Time>,
+    pub(super) writer_by: Option<Box<Time>>,
     /// All who wait, once several tasks use the connection.
     pub(crate) waiters: Option<Arc<Waiters>>,
     /// Who waited last.
@@ -173,7 +173,7 @@ impl Driver {
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
             Some(_) => self.end_from(state, Failure::CloseOverdue),
         }
-        if self.writer_by.is_some_and(|by| by <= now) {
+        if self.writer_by.as_ref().is_some_and(|by| **by <= now) {
             self.fail(CloseCode::INTERNAL_ERROR, "a message was not finished in time", local);
         }
         self.arm(now);
@@ -182,7 +182,8 @@ impl Driver {
 
     /// Sets the timer for the next deadline.
     pub(super) fn arm(&mut self, now: Time) {
-        let writer_by = self.writer_by.filter(|_| self.conn.state() == State::Open);
+        let open = self.conn.state() == State::Open;
+        let writer_by = self.writer_by.as_deref().copied().filter(|_| open);
         let next = match (self.conn.next_timeout(now), writer_by) {
             (Some(next), Some(by)) => next.min(by),
             (next, by) => match next.or(by) {
@@ -232,13 +233,12 @@ impl Driver {
         }
     }
 
-    /// Fails the connection, if it is open, for a reason of this end's. What has begun to leave is still written.
+    /// Fails the connection, if it is open, for a reason of this end's; what was to be written is still written.
     pub(crate) fn fail(&mut self, code: CloseCode, reason: &str, local: &mut Local) {
         if self.conn.state() != State::Open {
             return;
         }
         self.conn.fail(code, reason, &mut local.scratch);
-        self.failure.get_or_insert_with(|| Box::new(Failure::Aborted));
         self.writer_by = None;
         self.news = true;
     }
@@ -250,7 +250,7 @@ impl Driver {
         }
     }
 
-    /// Drops the transport for `failure`, unless the connection was over before.
+    /// Drops the transport for `failure`, which is why the connection ended unless that was known before.
     pub(super) fn end(&mut self, failure: Failure) {
         self.end_from(self.conn.state(), failure);
     }
@@ -261,7 +261,7 @@ impl Driver {
             Failure::Aborted => End::Local,
             _ => End::Remote,
         };
-        if state != State::Closed {
+        if matches!(state, State::Open | State::Closing) {
             self.failure.get_or_insert_with(|| Box::new(failure));
         }
         self.conn.transport_ended(blame);

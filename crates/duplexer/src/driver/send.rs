@@ -117,7 +117,7 @@ impl Driver {
     /// Counts the time that an open piece writer is idle from now.
     pub(crate) fn writer_active(&mut self, is_open: bool) {
         let now = clock::now();
-        self.writer_by = is_open.then(|| now + WRITER_IDLE_MAX);
+        self.writer_by = is_open.then(|| Box::new(now + WRITER_IDLE_MAX));
         self.news = true;
         self.arm(now);
     }

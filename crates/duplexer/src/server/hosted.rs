@@ -69,13 +69,11 @@ where
         hosted
     }
 
-    /// Polls the handler; its sends are left in the queue meanwhile.
+    /// Polls the handler.
     fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let mut this = self.as_mut().project();
         let Some(handler) = this.handler.as_mut().as_pin_mut() else { return };
-        let corked = Corked::enter(this.shared.id());
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
-        drop(corked);
         let (code, reason) = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
@@ -131,6 +129,8 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.host(cx);
+        // What is sent from here on stays in the queue, until `poll_written`.
+        let _corked = Corked::enter(self.shared.id());
         match self.tracked.phase() {
             Phase::Serving => {}
             Phase::Closing => self.close(CloseCode::GOING_AWAY, "the server is shutting down"),

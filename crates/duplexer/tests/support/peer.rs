@@ -139,6 +139,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         }
     }
 
+    /// Gives its read buffer back, which is empty.
+    pub(crate) fn forget(&mut self) {
+        assert!(self.unread.is_empty(), "all was looked at");
+        self.unread = Vec::new();
+    }
+
     /// Ends this peer's direction of the transport.
     pub(crate) async fn ends(&mut self) {
         self.io.shutdown().await.expect("the other end is there");
