@@ -210,6 +210,41 @@ async fn shutdown_closes_everyone_with_1001_idle_handlers_included() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
+#[test]
+fn handlers_may_shut_the_server_down_themselves_and_at_the_same_time() {
+    // Both have just used their sockets; each then closes the other's, and waits for its own end, which the grace brings.
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build();
+    let runtime = threads.expect("there are threads");
+    let (tell, told) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        let server = Server::default();
+        let (both, stopping) = (Arc::new(std::sync::Barrier::new(2)), server.clone());
+        let address = host(&server, move |mut socket: WebSocket, _| {
+            let (both, stopping) = (both.clone(), stopping.clone());
+            async move {
+                let message = socket.recv().await.expect("open").expect("a message");
+                both.wait();
+                socket.send(message).await.expect("it is open");
+                stopping.shutdown(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        let (mut one, mut other) = (open(address).await, open(address).await);
+        one.says("stop").await;
+        other.says("stop").await;
+        for peer in [&mut one, &mut other] {
+            assert_eq!(peer.hears().await, Frame::new(0x81, "stop"));
+            peer.hears_close(1001).await;
+        }
+        server.shutdown(LONG).await;
+        tell.send(()).expect("the test listens");
+    });
+    let ended = told.recv_timeout(Duration::from_secs(10));
+    runtime.shutdown_background();
+    ended.expect("nobody waits for the other for ever");
+}
+
 #[tokio::test]
 async fn shutdown_lets_a_handler_finish_its_work() {
     let server = Server::default();

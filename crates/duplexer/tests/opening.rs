@@ -128,7 +128,10 @@ async fn a_refusal_is_told_with_status_headers_and_body() {
     )
     .await;
     assert_eq!(error.status(), Some(http::StatusCode::FORBIDDEN));
-    assert_eq!(error.headers().map(|headers| &headers["x-why"]), Some(&"because".parse().unwrap()));
+    assert_eq!(
+        error.headers().map(|headers| &headers["x-why"]),
+        Some(&"because".parse().expect("a header value"))
+    );
     let HandshakeError::Refused(response) = &error else { panic!("{error:?}") };
     assert_eq!(response.body(), b"not from there, n");
     assert!(error.to_string().contains("403 Forbidden"), "{error}");
