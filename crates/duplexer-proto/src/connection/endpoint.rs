@@ -190,7 +190,7 @@ impl Connection {
     #[inline]
     pub fn wrote(&mut self, len: usize, scratch: &mut Scratch) {
         self.queue.wrote(len, scratch);
-        if self.pong_due.is_some() && self.queue.len() < PONG_QUEUE_BYTES_MAX {
+        if self.pong_due.is_some() && self.queue.controls_ahead() < CONTROLS_AHEAD_MAX {
             self.push_due_pong(scratch);
         }
         if self.queue.len() == 0 {
@@ -280,18 +280,18 @@ impl Connection {
         }
     }
 
-    /// Answers a ping, now or, behind a long queue, later: then only the last one (RFC 6455 §5.5.3), so that
-    /// a flood of pings cannot grow the queue.
+    /// Answers a ping ahead of waiting data. While several answers wait already, only the last one follows later
+    /// (RFC 6455 §5.5.3), so that a flood of pings cannot grow the queue.
     pub(super) fn answer_ping(&mut self, payload: &[u8], scratch: &mut Scratch) {
         if self.machine.state() != State::Open {
             return;
         }
         self.pong_due = None;
-        if self.queue.len() >= PONG_QUEUE_BYTES_MAX {
+        if self.queue.controls_ahead() >= CONTROLS_AHEAD_MAX {
             self.pong_due = Some(payload.into());
         } else {
             let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
-            self.queue.push_copied(frame, payload, scratch);
+            self.queue.push_control(frame, payload, scratch);
         }
     }
 
@@ -313,5 +313,5 @@ impl Connection {
     }
 }
 
-/// Waiting bytes from which on pings are no longer answered one by one.
-const PONG_QUEUE_BYTES_MAX: usize = 32 << 10;
+/// Control frames that wait ahead of data, from which on pings are no longer answered one by one.
+const CONTROLS_AHEAD_MAX: usize = 8;

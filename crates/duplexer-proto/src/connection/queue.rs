@@ -95,6 +95,15 @@ impl Queue {
         segments.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
 
+    /// How many control frames wait that were put ahead of data.
+    pub(crate) fn controls_ahead(&self) -> usize {
+        let segments = self.segments.iter().flat_map(|segments| &segments.0);
+        segments
+            .skip_while(|segment| !segment.control)
+            .take_while(|segment| segment.control)
+            .count()
+    }
+
     /// Drops everything, for a transport that is gone.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
