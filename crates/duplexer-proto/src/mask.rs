@@ -30,13 +30,13 @@ mod tests {
     #[test]
     fn masks_like_the_formula_of_section_5_3_at_every_length_and_position() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        for len in 0..70_usize {
-            for at in 0..9_u64 {
-                let plain: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
-                let expected: Vec<u8> =
-                    plain.iter().enumerate().map(|(i, b)| b ^ key[(i + at as usize) % 4]).collect();
+        for len in 0..70 {
+            for at in 0..9 {
+                let plain: Vec<u8> = (0..len).map(|i: u8| i.wrapping_mul(7)).collect();
+                let keys = key.iter().cycle().skip(at);
+                let expected: Vec<u8> = plain.iter().zip(keys).map(|(b, k)| b ^ k).collect();
                 let mut masked = plain.clone();
-                mask(&mut masked, key, at);
+                mask(&mut masked, key, at as u64);
                 assert_eq!(masked, expected, "len {len} at {at}");
             }
         }

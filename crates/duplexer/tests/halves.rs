@@ -34,7 +34,7 @@ async fn both_halves_are_used_from_two_tasks_at_once() {
         assert_eq!(peer.hears().await, Frame::new(0x82, n.to_be_bytes()));
     }
     let (sender, _receiver) =
-        (sending.await.expect("no panic"), receiving.await.expect("no panic"));
+        (until(sending).await.expect("no panic"), until(receiving).await.expect("no panic"));
     assert!(sender.is_open());
 }
 
@@ -86,7 +86,7 @@ async fn clones_send_whole_messages_from_several_threads() {
         assert!(bytes[8..].iter().all(|byte| u32::from(*byte) == who), "no other's bytes");
     }
     for sender in senders {
-        sender.await.expect("no panic");
+        until(sender).await.expect("no panic");
     }
     until(sender.close(CloseCode::NORMAL, "")).await.expect("may be sent");
 }
@@ -207,9 +207,9 @@ async fn every_half_learns_of_the_end() {
     }
     peer.sends(0x81, b"\xff").await;
     peer.ends().await;
-    assert!(matches!(received.await.expect("no panic"), Err(RecvError::Fault(_))));
+    assert!(matches!(until(received).await.expect("no panic"), Err(RecvError::Fault(_))));
     for stuck in stuck {
-        assert!(matches!(stuck.await.expect("no panic"), Err(SendError::Closed(Some(_)))));
+        assert!(matches!(until(stuck).await.expect("no panic"), Err(SendError::Closed(Some(_)))));
     }
 }
 
@@ -228,12 +228,12 @@ async fn who_waits_is_woken_when_another_that_waited_is_gone() {
     assert_eq!(sender.ping().now_or_never(), None);
     assert!(sender.send(vec![0; 2000]).now_or_never().is_none());
     peer.says("hello").await;
-    let message = received.await.expect("no panic").expect("open");
+    let message = until(received).await.expect("no panic").expect("open");
     assert_eq!(message, Some(Message::from("hello")));
     for _ in 0..3 {
         assert!(matches!(peer.hears().await.first, 0x82 | 0x89));
     }
-    sent.await.expect("no panic").expect("it is open");
+    until(sent).await.expect("no panic").expect("it is open");
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +252,7 @@ async fn other_senders_wait_while_a_message_is_written_in_pieces() {
     assert!(!waiting.is_finished());
     writer.write(b"and last").await.expect("it is open");
     writer.finish().await.expect("it is open");
-    waiting.await.expect("no panic").expect("it is open");
+    until(waiting).await.expect("no panic").expect("it is open");
     for frame in [
         Frame::new(0x01, "first, "),
         Frame::new(0x8a, "between"),

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use duplexer::{Client, CloseCode, End, PingError, RecvError, SendError, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Peer, client, client_with};
+use support::{Frame, Peer, client, client_with, until};
 use tokio::io::DuplexStream;
 use tokio::task::coop;
 use tokio::time::{Duration, Instant, sleep};
@@ -153,7 +153,7 @@ async fn an_owner_without_turns_does_not_take_a_peer_that_has_answered_for_lost(
     let ping = peer.hears().await;
     assert_eq!(ping.first, 0x89);
     peer.says("still here").await;
-    assert_eq!(received.await.expect("no panic").expect("open"), Some("still here".into()));
+    assert_eq!(until(received).await.expect("no panic").expect("open"), Some("still here".into()));
 }
 
 #[tokio::test(start_paused = true)]

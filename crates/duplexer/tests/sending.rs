@@ -5,7 +5,7 @@ mod support;
 
 use duplexer::{Client, Deflate, Limits, Message, Prepared, SendOptions, TrySendError, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Peer, client, client_with};
+use support::{Frame, Peer, client, client_with, until};
 use tokio::io::DuplexStream;
 
 /// A client whose peer takes a kilobyte before it reads.
@@ -120,7 +120,7 @@ async fn feeding_waits_above_the_high_mark_until_the_low_one() {
         }
         assert!(sender.buffered_amount() > limits.queue_bytes_low);
     }
-    let left = waiting.await.expect("no panic");
+    let left = until(waiting).await.expect("no panic");
     assert!((limits.queue_bytes_low - 3000..=limits.queue_bytes_low).contains(&left), "{left}");
 }
 
@@ -188,7 +188,7 @@ async fn ready_then_try_send_does_not_wait() {
     }
     socket.flush().await.expect("it is open");
     drop(socket);
-    assert_eq!(reading.await.expect("no panic"), 300);
+    assert_eq!(until(reading).await.expect("no panic"), 300);
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ pub(crate) async fn open_with(address: SocketAddr, headers: &str) -> (Peer<TcpSt
     (peer, head)
 }
 
-/// Waits for something that real time brings, and fails the test when it does not come.
+/// Waits for something and fails the test when it does not come: in real time, or on a paused clock when nothing else moves.
 pub(crate) async fn until<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it happens in time")
 }
