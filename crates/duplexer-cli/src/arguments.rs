@@ -1,12 +1,14 @@
 //! The command line, as clap reads it and as `--help` teaches it.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use duplexer::Deflate;
-use http::header::{HeaderName, HeaderValue};
+
+use crate::values::{self, Header, Patience};
 
 /// WebSockets from one program: a chat server, an echo server and a client.
 ///
@@ -14,49 +16,88 @@ use http::header::{HeaderName, HeaderValue};
 #[derive(Debug, Parser)]
 #[command(name = "duplexer", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Say more on standard error: -v what happens, -vv why, -vvv everything.
+    /// Say more on standard error: -v connections and how they end, -vv also why they were refused or failed, -vvv everything.
+    ///
+    /// The environment's RUST_LOG, such as RUST_LOG=duplexer=debug, is added to it and wins where the two differ.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
+    #[command(flatten, next_help_heading = "Options of `serve`, the command when none is named")]
+    serve: Serve,
+
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    command: Option<Command>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   duplexer                                             chat on http://127.0.0.1:8080/
-  duplexer serve --listen 0.0.0.0:80                   the same for the whole network
+  duplexer serve --listen :80                          the same for the whole network
   duplexer echo --listen 127.0.0.1:9001                an echo server
   duplexer connect ws://127.0.0.1:8080/rooms/lobby     chat from the terminal
   echo hi | duplexer connect ws://127.0.0.1:8080/echo  send a line, print the answer";
+
+impl Arguments {
+    /// Reads the command line of this process: how much to say, and what to do. Ends the process where it is wrong, and
+    /// for `--help` and `--version`.
+    pub(crate) fn read() -> (u8, Command) {
+        let matches = Self::command().get_matches();
+        let arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let command = match arguments.command {
+            Some(command) => {
+                refuse_misplaced(&matches);
+                command
+            }
+            None => Command::Serve(arguments.serve),
+        };
+        (arguments.verbose, command)
+    }
+}
+
+/// Options of `serve` before the name of a command would change nothing.
+fn refuse_misplaced(matches: &ArgMatches) {
+    let mut command = Arguments::command();
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let misplaced =
+        command.get_arguments().find(|one| !one.is_global_set() && given(one.get_id().as_str()));
+    let option = misplaced.and_then(|one| one.get_long().map(str::to_owned));
+    if let (Some(option), Some(name)) = (option, matches.subcommand_name()) {
+        let says = format!("write --{option} behind the command: duplexer {name} --{option} …");
+        command.error(ErrorKind::ArgumentConflict, says).exit();
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve chat rooms with a page for browsers, and an echo at /echo (the default command).
     ///
-    /// What one client sends to /rooms/NAME, text or binary, all others in the room receive. Any WebSocket client will do.
-    /// /echo sends everything back; /health/live and /health/ready are for whatever watches over the server.
+    /// What one client sends to /rooms/NAME, text or binary, all others in the room receive. Any WebSocket client will do;
+    /// of pages in browsers only those of the same host and port may connect. /echo sends everything back; /health/live
+    /// and /health/ready are for whatever watches over the server.
+    ///
+    /// SIGINT or SIGTERM closes every connection with 1001 and ends the server with status 0, at the latest after --grace; a
+    /// second signal ends it at once, with status 130 or 143.
     Serve(Serve),
     /// Serve an echo at every path: what comes in goes out.
+    ///
+    /// Pages of all origins may connect. SIGINT and SIGTERM end it as they end `serve`.
     Echo(Echo),
     /// Connect to a server: lines from standard input go out, messages go to standard output.
     ///
-    /// When the input ends, the answers are awaited before the connection is closed; with no input at all, messages are printed
-    /// until the server closes. Text is printed as a line, binary as it is. The exit status is 0 after a
-    /// clean close (1000, 1001 or no code) and 1 otherwise.
+    /// Text is printed as a line, binary as it is. At a terminal, Ctrl-D ends the conversation. When piped input ends, answers
+    /// are awaited: each for --wait seconds, until as many messages have come as lines were sent, then for half a second
+    /// more. With no line at all, messages are printed until none has come for --wait seconds.
+    ///
+    /// The exit status is 0 after that, and after a clean close of the server's (1000, 1001 or no code); 130 after SIGINT and 143
+    /// after SIGTERM, which close with 1001; and 1 otherwise: no connection, another end of it, fewer messages than
+    /// lines, or a line that could not be sent.
     Connect(Connect),
-}
-
-impl Default for Command {
-    fn default() -> Self {
-        Self::Serve(Serve { listen: Listen::default() })
-    }
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Listen {
-    /// The address to listen on: ADDRESS:PORT, with port 0 for any that is free.
-    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADDRESS, value_parser = parse_address)]
+    /// The address to listen on: ADDRESS:PORT, or :PORT for all addresses; port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = values::address)]
     pub(crate) listen: SocketAddr,
 
     /// Threads that serve, each with connections of its own [default: one for each core].
@@ -64,23 +105,17 @@ pub(crate) struct Listen {
     pub(crate) threads: Option<u16>,
 
     /// Seconds that open connections have to close when the server is told to stop (SIGINT or SIGTERM).
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = values::seconds)]
     pub(crate) grace: Duration,
 }
-
-impl Default for Listen {
-    fn default() -> Self {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Self { listen, threads: None, grace: Duration::from_secs(5) }
-    }
-}
-
-const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) listen: Listen,
+
+    #[command(flatten)]
+    pub(crate) wire: Wire,
 }
 
 #[derive(Args, Debug)]
@@ -99,9 +134,9 @@ pub(crate) struct Wire {
     #[arg(long, value_enum, default_value_t = DeflateMode::Shared)]
     deflate: DeflateMode,
 
-    /// The largest message that is received, in bytes after decompression.
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
-    max_message: u64,
+    /// The largest message that is received, in bytes after decompression; 64K, 16M and 1G are understood.
+    #[arg(long, value_name = "BYTES", default_value = "16M", value_parser = values::bytes)]
+    pub(crate) max_message: u64,
 }
 
 impl Wire {
@@ -126,7 +161,7 @@ enum DeflateMode {
     Off,
     /// Each message by itself: connections keep nothing between messages.
     Shared,
-    /// Each message with the memory of those before it: smaller on the wire, but up to 400 KiB for each connection.
+    /// Each message with the memory of those before it: smaller on the wire, but about 460 KB for each connection in use.
     Takeover,
 }
 
@@ -144,46 +179,24 @@ pub(crate) struct Connect {
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
 
-    /// Seconds to wait for an answer after the input has ended.
-    #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
-    pub(crate) wait: Duration,
+    /// Send each line as a binary message, whatever its bytes; without this, a line that is not UTF-8 is left out.
+    #[arg(short, long)]
+    pub(crate) binary: bool,
+
+    /// Seconds to wait for each answer after piped input has ended: 0 waits for none, `forever` until the server closes.
+    #[arg(short, long, value_name = "SECONDS", default_value = "10")]
+    pub(crate) wait: Patience,
 
     #[command(flatten)]
     pub(crate) wire: Wire,
 }
 
-/// A header as it stands on the command line.
-#[derive(Clone, Debug)]
-pub(crate) struct Header {
-    pub(crate) name: HeaderName,
-    pub(crate) value: HeaderValue,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl FromStr for Header {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
-        let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
-        let value =
-            value.trim().parse().map_err(|_| "the value has characters that no header may have")?;
-        Ok(Self { name, value })
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
     }
 }
-
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text
-        .to_socket_addrs()
-        .map_err(|error| format!("write it as ADDRESS:PORT, such as 127.0.0.1:8080 ({error})"))?;
-    found.next().ok_or_else(|| "the name has no address".to_owned())
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 2.5")?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if duration <= SECONDS_MAX => Ok(duration),
-        _ => Err("choose between 0 and 86400 seconds".to_owned()),
-    }
-}
-
-const SECONDS_MAX: Duration = Duration::from_secs(86400);

@@ -4,18 +4,20 @@ mod arguments;
 mod commands;
 mod pages;
 mod rooms;
+mod signals;
 mod threads;
+mod values;
+mod visits;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log(arguments.verbose);
-    let ended = match arguments.command.unwrap_or_default() {
+    let (verbose, command) = Arguments::read();
+    log(verbose);
+    let ended = match command {
         Command::Serve(options) => commands::serve::run(&options),
         Command::Echo(options) => commands::echo::run(&options),
         Command::Connect(options) => commands::connect::run(&options),
@@ -26,18 +28,22 @@ fn main() -> ExitCode {
     })
 }
 
-/// Sends what the libraries trace to standard error, as `-v` or the environment's `RUST_LOG` ask for.
+/// Sends what the program and the libraries trace to standard error: as much as `-v` asks for, and what the environment's
+/// `RUST_LOG` says of single targets.
 fn log(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let default = match verbose {
-        0 => "error",
+    let level = match verbose {
+        0 => "warn",
         1 => "info",
         2 => "debug",
         _ => "trace",
     };
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if verbose == 0 => EnvFilter::new(filter),
-        _ => EnvFilter::new(default),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let environment = std::env::var("RUST_LOG").unwrap_or_default();
+    // Of two directives for the same target the later one counts.
+    let filter = tracing_subscriber::EnvFilter::new(format!("{level},{environment}"));
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal() && !plain)
+        .with_writer(io::stderr)
+        .init();
 }

@@ -1,22 +1,33 @@
-//! The plain HTTP side of `duplexer serve`: the chat page, embedded, and health checks. A small tower service; nothing here
-//! knows of WebSockets.
+//! The plain HTTP side of `duplexer serve`: the chat page, embedded, and health checks. A small tower service; of WebSockets
+//! it knows only where they are.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    REFERRER_POLICY, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower_service::Service;
 
-/// Answers with the pages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pages;
+/// Answers with the pages. Clones stop together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pages {
+    stopping: Arc<AtomicBool>,
+}
+
+impl Pages {
+    /// From now on the server is not ready for more.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
 
 impl<B> Service<Request<B>> for Pages {
     type Response = Response<Full<Bytes>>;
@@ -28,7 +39,8 @@ impl<B> Service<Request<B>> for Pages {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(answer(request.method(), request.uri().path())))
+        let stopping = self.stopping.load(Ordering::Relaxed);
+        ready(Ok(answer(request.method(), request.uri().path(), stopping)))
     }
 }
 
@@ -47,16 +59,17 @@ fn find(path: &str) -> Option<(&'static str, &'static str)> {
         "/chat/status.js" => (JS, include_str!("../assets/chat/status.js")),
         "/chat/tray.js" => (JS, include_str!("../assets/chat/tray.js")),
         "/chat/wire.js" => (JS, include_str!("../assets/chat/wire.js")),
-        "/health/live" | "/health/ready" => (TEXT, "ok\n"),
+        "/health/live" | READY => (TEXT, "ok\n"),
         _ => return None,
     })
 }
 
-fn answer(method: &Method, path: &str) -> Response<Full<Bytes>> {
-    let Some((kind, text)) = find(path) else {
-        return respond(StatusCode::NOT_FOUND, TEXT, "There is no such page. The chat is at /\n");
-    };
+fn answer(method: &Method, path: &str, stopping: bool) -> Response<Full<Bytes>> {
+    let Some((kind, text)) = find(path) else { return answer_elsewhere(path) };
     match *method {
+        Method::GET | Method::HEAD if stopping && path == READY => {
+            respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "The server is shutting down.\n")
+        }
         Method::GET | Method::HEAD => respond(StatusCode::OK, kind, text),
         _ => {
             let mut response =
@@ -65,6 +78,19 @@ fn answer(method: &Method, path: &str) -> Response<Full<Bytes>> {
             response
         }
     }
+}
+
+/// Answers where no page is: at a WebSocket's path, or nowhere.
+fn answer_elsewhere(path: &str) -> Response<Full<Bytes>> {
+    if path != "/echo" && !path.starts_with("/rooms/") {
+        return respond(StatusCode::NOT_FOUND, TEXT, "There is no such page. The chat is at /\n");
+    }
+    // RFC 9110 §15.5.22: a server MUST send an Upgrade header field in a 426 response.
+    let mut response = respond(StatusCode::UPGRADE_REQUIRED, TEXT, UPGRADE_HINT);
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response
 }
 
 fn respond(status: StatusCode, kind: &'static str, text: &'static str) -> Response<Full<Bytes>> {
@@ -84,6 +110,9 @@ fn respond(status: StatusCode, kind: &'static str, text: &'static str) -> Respon
     response
 }
 
+const READY: &str = "/health/ready";
+const UPGRADE_HINT: &str = "This is a WebSocket: connect with ws:// in place of http://, \
+    such as with `duplexer connect`. The chat is at /\n";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
@@ -116,8 +145,32 @@ mod tests {
 
     #[test]
     fn unknown_pages_and_methods_are_refused() {
-        assert_eq!(answer(&Method::GET, "/none").status(), StatusCode::NOT_FOUND);
-        assert_eq!(answer(&Method::POST, "/").status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(answer(&Method::HEAD, "/health/live").status(), StatusCode::OK);
+        let status = |method, path| answer(&method, path, false).status();
+        assert_eq!(status(Method::GET, "/none"), StatusCode::NOT_FOUND);
+        assert_eq!(status(Method::POST, "/"), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(status(Method::HEAD, "/health/live"), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_websockets_path_asks_for_an_upgrade() {
+        for path in ["/echo", "/rooms/lobby"] {
+            let response = answer(&Method::GET, path, false);
+            assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+            assert_eq!(response.headers()[UPGRADE], "websocket");
+        }
+    }
+
+    #[test]
+    fn a_server_that_stops_is_alive_and_not_ready() {
+        let pages = Pages::default();
+        let asked = |path| {
+            let request = Request::builder().uri(path).body(()).expect("a request");
+            let Ok(response) = pages.clone().call(request).into_inner();
+            response.status()
+        };
+        assert_eq!(asked("/health/ready"), StatusCode::OK);
+        pages.stop();
+        assert_eq!(asked("/health/ready"), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked("/health/live"), StatusCode::OK);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use duplexer::{CloseCode, Prepared, RecvError, Sender, TrySendError, WebSocket};
+use duplexer::{CloseCode, Prepared, Receiver, RecvError, Sender, TrySendError};
 
 /// All rooms of a server.
 #[derive(Clone, Default)]
@@ -19,8 +19,12 @@ struct Room {
 
 impl Rooms {
     /// Keeps a connection in a room until it ends.
-    pub(crate) async fn visit(self, name: String, socket: WebSocket) -> Result<(), RecvError> {
-        let (sender, mut receiver) = socket.split();
+    pub(crate) async fn visit(
+        self,
+        name: String,
+        sender: Sender,
+        mut receiver: Receiver,
+    ) -> Result<(), RecvError> {
         let member = self.join(name, sender);
         while let Some(message) = receiver.recv().await? {
             member.publish(&Prepared::new(message));

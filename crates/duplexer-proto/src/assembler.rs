@@ -28,8 +28,9 @@ pub enum Delivery {
     Whole,
     /// Pieces as they arrive, up to [`Limits::stream_bytes_max`].
     Chunks,
-    /// As `Whole`, but a message that outgrows `bytes_max` is left where it is instead of failing: for a caller that
-    /// only wants the control frames behind it.
+    /// As `Whole`, but a message that outgrows `bytes_max` or its limit is left where it is instead of failing: for a
+    /// caller that only wants the control frames behind it. The limit of a message that was begun in chunks is
+    /// [`Limits::stream_bytes_max`]. The next delivery that is not `Hold` takes or fails what was left.
     Hold {
         /// Bytes of one message that are held.
         bytes_max: usize,
@@ -52,7 +53,8 @@ struct Open {
     active: Rsv,
     /// The frame that is arriving is the last.
     fin: bool,
-    /// The extensions have more to put out for bytes that they took.
+    /// Bytes that were taken are not done with: the extensions have more to put out for them, or the message waits over
+    /// its limit where it is held.
     undone: bool,
     /// Nobody wants the rest.
     discard: bool,
@@ -61,6 +63,8 @@ struct Open {
     utf8: Utf8Check,
     /// Decoded bytes so far, and a charge for each frame after the first.
     charged: u64,
+    /// Payload bytes that the headers so far have declared, before decoding.
+    wire: u64,
     whole: Vec<u8>,
 }
 
@@ -143,6 +147,7 @@ impl Assembler {
                 // A tiny fragment counts as one of the least size; a large one as what it is.
                 let missing = limits.fragment_bytes_min.saturating_sub(header.payload_len);
                 open.charged = open.charged.saturating_add(missing);
+                open.wire = open.wire.saturating_add(header.payload_len);
                 return Ok(());
             }
         };
@@ -158,6 +163,7 @@ impl Assembler {
             delivered: false,
             utf8: Utf8Check::default(),
             charged: 0,
+            wire: header.payload_len,
             whole: Vec::new(),
         }));
         Ok(())
@@ -174,9 +180,14 @@ impl Assembler {
     ) -> Result<Progress, MessageError> {
         let open = self.open.as_mut().expect("payload follows `begin`, which opens a message");
         let delivery = if open.discard { Delivery::Discard } else { delivery };
-        let bound = Bound::of(delivery, context.limits);
-        if open.active.is_empty() {
-            bound.check(open.charged.saturating_add(left).saturating_add(input.len() as u64))?;
+        let bound = Bound::of(delivery, open.delivered, context.limits);
+        if let Err(error) = open.admit(left.saturating_add(input.len() as u64), bound) {
+            if !matches!(delivery, Delivery::Hold { .. }) {
+                return Err(error);
+            }
+            // Also where no byte of the frame is left: the next delivery judges it.
+            open.undone = true;
+            return Ok(Progress { consumed: 0, piece: Piece::Stalled });
         }
         let progress = if open.active.is_empty() {
             open.plain(input, left, delivery)?
@@ -206,6 +217,15 @@ pub(crate) struct Context<'c> {
 }
 
 impl Open {
+    /// Judges the sizes that are known before `rest`, what is left of the frame, is looked at.
+    fn admit(&self, rest: u64, bound: Bound) -> Result<(), MessageError> {
+        if self.active.is_empty() {
+            bound.check(self.charged.saturating_add(rest))
+        } else {
+            bound.check(self.charged).and_then(|()| bound.check_wire(self.wire))
+        }
+    }
+
     /// Takes bytes that no extension has transformed.
     fn plain(
         &mut self,
@@ -213,6 +233,7 @@ impl Open {
         left: u64,
         delivery: Delivery,
     ) -> Result<Progress, MessageError> {
+        self.undone = false;
         let room = match delivery {
             Delivery::Hold { bytes_max } => bytes_max.saturating_sub(self.whole.len()),
             Delivery::Whole | Delivery::Chunks | Delivery::Discard => usize::MAX,
@@ -252,7 +273,9 @@ impl Open {
         let room = match delivery {
             // One byte more than allowed shows that there is more.
             Delivery::Whole => bound.left(self.charged).saturating_add(1),
-            Delivery::Hold { bytes_max } => bytes_max.saturating_sub(output.len()),
+            Delivery::Hold { bytes_max } => {
+                bytes_max.saturating_sub(output.len()).min(bound.left(self.charged))
+            }
             Delivery::Chunks | Delivery::Discard => {
                 bound.left(self.charged).saturating_add(1).min(CHUNK_BYTES_MAX)
             }
@@ -329,16 +352,31 @@ struct Bound {
 }
 
 impl Bound {
-    const fn of(delivery: Delivery, limits: &Limits) -> Self {
-        match delivery {
-            Delivery::Whole => Self { max: limits.message_bytes_max, setting: "message_bytes_max" },
-            Delivery::Chunks => Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" },
-            Delivery::Hold { .. } | Delivery::Discard => Self { max: u64::MAX, setting: "" },
+    /// The bound of a message, of which chunks have been `delivered` before or not.
+    const fn of(delivery: Delivery, delivered: bool, limits: &Limits) -> Self {
+        match (delivery, delivered) {
+            (Delivery::Whole, _) | (Delivery::Hold { .. }, false) => {
+                Self { max: limits.message_bytes_max, setting: "message_bytes_max" }
+            }
+            (Delivery::Chunks, _) | (Delivery::Hold { .. }, true) => {
+                Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" }
+            }
+            (Delivery::Discard, _) => Self { max: u64::MAX, setting: "" },
         }
     }
 
     const fn check(self, charged: u64) -> Result<(), MessageError> {
         if charged > self.max {
+            return Err(MessageError::TooBig { max: self.max, setting: self.setting });
+        }
+        Ok(())
+    }
+
+    /// Judges the bytes of a message before extensions decode them: an encoding that says little at great length must
+    /// not cost much more than a message of the largest size.
+    const fn check_wire(self, wire: u64) -> Result<(), MessageError> {
+        let max = self.max.saturating_mul(WIRE_FACTOR).saturating_add(WIRE_BYTES_SPARE);
+        if wire > max {
             return Err(MessageError::TooBig { max: self.max, setting: self.setting });
         }
         Ok(())
@@ -362,6 +400,13 @@ pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message,
 }
 
 /// A peer's message breaks a rule or a limit.
+///
+/// ```
+/// use duplexer_proto::{CloseCode, Fault, MessageError};
+/// let error = MessageError::TooBig { max: 65_536, setting: "message_bytes_max" };
+/// assert_eq!(error.to_string(), "message over the limit message_bytes_max of 65536 bytes");
+/// assert_eq!(Fault::from(error).close_code(), CloseCode::MESSAGE_TOO_BIG);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessageError {
@@ -374,7 +419,7 @@ pub enum MessageError {
     },
     /// A text that is not UTF-8 (RFC 6455 §8.1).
     NotUtf8,
-    /// A message over a limit.
+    /// A message over a limit, or one whose encoding by an extension takes more than twice the limit's bytes and 1 KiB.
     TooBig {
         /// The limit in bytes.
         max: u64,
@@ -407,3 +452,9 @@ impl std::error::Error for MessageError {}
 
 /// Most bytes that one piece of a transformed message has.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
+/// How many times its limit a message may be long before extensions decode it. DEFLATE makes noise longer by an eighth at
+/// worst, and a flush adds five or six bytes: a sender that flushes after every eighth byte stays below, and so does a
+/// run-length code that writes two bytes for one.
+const WIRE_FACTOR: u64 = 2;
+/// Bytes beside that, for what an encoding says once whatever the length, where the limit is small.
+const WIRE_BYTES_SPARE: u64 = 1 << 10;

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::role::Role;
 use crate::time::Time;
 use crate::uri::WsUri;
+use crate::visible::Visible;
 
 /// What a client asks for.
 ///
@@ -370,13 +371,13 @@ impl fmt::Display for HandshakeError {
             Self::Refused(response) => {
                 write!(f, "the server answered {} instead of 101", response.status())?;
                 if let Some(location) = self.location() {
-                    write!(f, " and redirects to `{}`", location.escape_debug())?;
+                    write!(f, " and redirects to `{}`", Visible(location))?;
                 }
                 let text = String::from_utf8_lossy(response.body());
                 let line: String = text.trim().chars().take(LINE_CHARS_MAX).collect();
                 match line.is_empty() {
                     true => Ok(()),
-                    false => write!(f, ": {}", line.escape_debug()),
+                    false => write!(f, ": {}", Visible(&line)),
                 }
             }
             Self::Invalid { fault, .. } => {

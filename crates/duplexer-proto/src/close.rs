@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::code::CloseCode;
+use crate::visible::Visible;
 
 /// Why a connection is closed, as it travels in a Close frame.
 ///
@@ -96,12 +97,18 @@ impl fmt::Display for CloseReason {
         if self.text.is_empty() {
             write!(f, "{}", self.code)
         } else {
-            write!(f, "{}: {}", self.code, self.text)
+            write!(f, "{}: {}", self.code, Visible(&self.text))
         }
     }
 }
 
 /// A caller asked to close with something that may not travel.
+///
+/// ```
+/// use duplexer_proto::{CloseCode, CloseReason, CloseReasonError};
+/// let code = CloseCode::ABNORMAL; // 1006 is never sent
+/// assert_eq!(CloseReason::new(code, ""), Err(CloseReasonError::CodeNotForWire { code }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReasonError {
@@ -137,6 +144,15 @@ impl fmt::Display for CloseReasonError {
 impl std::error::Error for CloseReasonError {}
 
 /// A peer's Close frame breaks RFC 6455 §5.5.1 or §7.4.
+///
+/// ```
+/// use duplexer_proto::{CloseBodyError, Connection, Delivery, Fault, Role, Scratch};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// let mut input = *b"\x88\x01\x03"; // half a code
+/// let fault = client.receive(&mut input, Delivery::Whole, &mut scratch).expect_err("a fault");
+/// assert_eq!(fault, Fault::Close(CloseBodyError::OneByte));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseBodyError {
@@ -184,6 +200,13 @@ mod tests {
         assert_eq!(CloseReason::parse(b"\x03\xe8\xff"), Err(CloseBodyError::ReasonNotUtf8));
         let code = CloseCode::from(1005);
         assert_eq!(CloseReason::parse(b"\x03\xed"), Err(CloseBodyError::CodeNotForWire { code }));
+    }
+
+    #[test]
+    fn a_reason_is_shown_without_what_commands_a_terminal() {
+        let body = [&4001_u16.to_be_bytes()[..], "it's \"ü\"\r\u{1b}[2J".as_bytes()].concat();
+        let reason = CloseReason::parse(&body).expect("valid");
+        assert_eq!(reason.to_string(), "4001: it's \"ü\"\\r\\u{1b}[2J");
     }
 
     #[test]

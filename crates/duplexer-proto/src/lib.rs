@@ -24,6 +24,7 @@ mod server;
 mod time;
 mod uri;
 mod utf8;
+mod visible;
 
 pub use assembler::{Delivery, MessageError};
 pub use client::{ClientConfig, ClientHandshake, HandshakeError, Opened, SetupError};

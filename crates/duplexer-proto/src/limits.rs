@@ -13,9 +13,11 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct Limits {
     /// Largest whole message received, in bytes after inflation, inclusive. Over it the connection
-    /// fails with 1009. Default 16 MiB.
+    /// fails with 1009; so it does where the message takes more than twice as many bytes and 1 KiB before
+    /// inflation. Default 16 MiB.
     pub message_bytes_max: u64,
-    /// Largest message received as a stream, in bytes after inflation, inclusive. Default: no bound.
+    /// Largest message received as a stream, in bytes after inflation, inclusive, with the same margin before.
+    /// Default: no bound.
     pub stream_bytes_max: u64,
     /// Largest frame payload received, in bytes on the wire, inclusive. Default: no bound beside the message's.
     pub frame_bytes_max: u64,

@@ -11,6 +11,12 @@ use bytes::Bytes;
 use crate::utf8::InvalidUtf8;
 
 /// What a message carries: UTF-8 text or any bytes (RFC 6455 §5.6).
+///
+/// ```
+/// use duplexer_proto::{Message, MessageKind};
+/// assert_eq!(Message::from("text").kind(), MessageKind::Text);
+/// assert_eq!(Message::from(b"bytes").kind(), MessageKind::Binary);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// UTF-8 text, opcode 1.

@@ -41,6 +41,10 @@ impl WsUri {
     /// The text is no URI, its scheme is none of `ws`, `wss`, `http` and `https`, or it has a
     /// fragment.
     pub fn parse(text: &str) -> Result<Self, UriError> {
+        // Browsers skip such slashes, and would go to the host `path` of `ws:///path` (RFC 6455 §3 asks for one).
+        if text.split_once("://").is_some_and(|(_, rest)| rest.starts_with(['/', '\\'])) {
+            return Err(UriError::HostMissing);
+        }
         let url = Url::parse(text).map_err(|fault| match fault {
             ParseError::RelativeUrlWithoutBase => UriError::SchemeMissing,
             ParseError::EmptyHost => UriError::HostMissing,
@@ -291,7 +295,9 @@ mod tests {
         assert_eq!(WsUri::parse("localhost:8080/chat"), Err(scheme("localhost")));
         assert_eq!(WsUri::parse("example.com/chat"), Err(UriError::SchemeMissing));
         assert_eq!(WsUri::parse(""), Err(UriError::SchemeMissing));
-        assert_eq!(WsUri::parse("ws://"), Err(UriError::HostMissing));
+        for text in ["ws://", "ws:///chat", "ws:////chat", "ws://\\chat", "ws://?q"] {
+            assert_eq!(WsUri::parse(text), Err(UriError::HostMissing), "{text}");
+        }
         for text in ["ws://h:65536/", "ws://a b/", "ws://[::1/", "ws://%00/"] {
             assert!(matches!(WsUri::parse(text), Err(UriError::Syntax { .. })), "{text}");
         }

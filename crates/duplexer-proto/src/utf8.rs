@@ -4,6 +4,11 @@
 use std::fmt;
 
 /// A text contains a byte that is impossible in UTF-8, or ends inside a character.
+///
+/// ```
+/// use duplexer_proto::{InvalidUtf8, Text};
+/// assert_eq!(Text::try_from(bytes::Bytes::from_static(b"\xff")), Err(InvalidUtf8));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 

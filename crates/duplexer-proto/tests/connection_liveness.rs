@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use duplexer_proto::{CloseCode, CloseReason, End, Keepalive, Role, State, Timeout};
+use duplexer_proto::{CloseCode, CloseReason, Delivery, End, Keepalive, Role, State, Timeout};
 use support::{Chunking, Frame, Pair, Seen, Setup, after, frame};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -68,6 +68,19 @@ fn data_counts_as_a_sign_of_life_when_pongs_are_lost() {
 }
 
 #[test]
+fn bytes_that_wait_untaken_are_no_sign_of_life() {
+    // Nobody takes the message, and looking at it again proves nothing about who sent it.
+    let mut end = Setup::new(Role::Server).delivery(Delivery::Hold { bytes_max: 0 }).build();
+    end.connection.next_timeout(after(0));
+    assert_eq!(end.connection.handle_timeout(after(20_000), &mut end.scratch), None);
+    assert_eq!(end.hears(frame(Role::Client, 0x82, "Hello")), []);
+    assert_eq!(end.connection.handle_timeout(after(40_000), &mut end.scratch), None, "heard");
+    assert_eq!((end.asks_again(), end.untaken()), (vec![], 5));
+    let timeout = end.connection.handle_timeout(after(60_000), &mut end.scratch);
+    assert_eq!(timeout, Some(Timeout::PeerLost));
+}
+
+#[test]
 fn what_has_arrived_is_read_before_the_deadline_is_judged() {
     // A caller that was busy elsewhere for a minute does not take a living peer for dead.
     let mut end = Setup::new(Role::Client).build();
@@ -87,6 +100,29 @@ fn without_keepalive_there_is_no_deadline() {
     pair.silence_client();
     pair.pass(SECOND * 100_000);
     assert_eq!(pair.client.connection.state(), State::Open);
+}
+
+#[test]
+fn an_interval_of_zero_is_none() {
+    let mut setup = Setup::new(Role::Client);
+    setup.keepalive.interval = Some(Duration::ZERO);
+    let mut end = setup.build();
+    assert_eq!(end.connection.keepalive().interval, None);
+    assert_eq!(end.connection.next_timeout(after(0)), None);
+    assert_eq!(end.connection.handle_timeout(after(100_000), &mut end.scratch), None);
+    assert_eq!(end.sends(), b"");
+}
+
+#[test]
+fn the_shortest_interval_is_a_millisecond() {
+    let mut setup = Setup::new(Role::Client);
+    setup.keepalive.interval = Some(Duration::from_nanos(1));
+    let mut end = setup.build();
+    assert_eq!(end.connection.keepalive().interval, Some(Duration::from_millis(1)));
+    assert_eq!(end.connection.next_timeout(after(0)), Some(after(1)));
+    assert_eq!(end.connection.handle_timeout(after(1), &mut end.scratch), None);
+    assert_eq!(end.sends_frames(), [Frame::new(0x89, 1_u64.to_be_bytes())]);
+    assert_eq!(end.connection.next_timeout(after(1)), Some(after(2)));
 }
 
 #[test]

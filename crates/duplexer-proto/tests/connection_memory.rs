@@ -101,6 +101,19 @@ fn an_idle_connection_holds_nothing() {
     }
 }
 
+#[test]
+fn contexts_that_are_taken_over_are_made_on_first_use() {
+    for role in [Role::Client, Role::Server] {
+        let before = live();
+        let mut end = Setup::new(role).extensions(support::takeover_deflate).build();
+        let made = live() - before;
+        assert!(made < 2 * KIB, "{made} bytes when new");
+        end.hears_frame(0xc2, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+        send(&mut end, vec![0; 1000]);
+        assert!(live() - before - made > 64 * KIB, "a window for each direction");
+    }
+}
+
 /// Messages of many sizes both ways, whole and in parts, pings, pongs and a message written in
 /// pieces.
 fn converse(connection: &mut Connection) {
@@ -222,7 +235,8 @@ fn compressed_zeros(len: usize) -> Vec<u8> {
 #[test]
 fn a_deflate_stream_without_output_holds_little() {
     // Empty stored blocks say nothing at any length.
-    let mut end = Setup::new(Role::Server).extensions(support::shared_deflate).build();
+    let setup = Setup::new(Role::Server).extensions(support::shared_deflate);
+    let mut end = setup.delivery(Delivery::Chunks).build();
     end.hears(header(Role::Client, 0xc2, 1 << 40));
     let blocks = masked_blocks();
     let (peak, ()) = peak_of(|| {

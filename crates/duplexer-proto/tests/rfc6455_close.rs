@@ -247,8 +247,8 @@ fn messages_that_come_before_the_answer_to_a_close_are_dropped() {
 
 #[test]
 fn a_ping_behind_our_close_is_told_and_not_answered() {
-    // RFC 6455 §5.5.2: a Pong is due "unless it already received a Close frame"; §5.5.1 forbids
-    // what follows our own.
+    // RFC 6455 §5.5.2: a Pong is due "unless it already received a Close frame". Ours is the last that we
+    // send all the same: the peer may drop what follows it (§1.4).
     on_both_sides(|end| {
         assert!(close(end, 1000, ""));
         assert_eq!(end.hears_frame(0x89, "there?"), [Seen::Ping(b"there?".into())]);
@@ -268,15 +268,21 @@ fn a_close_may_stand_between_fragments() {
 
 #[test]
 fn a_violation_while_closing_ends_the_connection_without_a_second_close() {
-    // RFC 6455 §5.5.1, §7.1.7.
+    // RFC 6455 §5.5.1, §7.1.7; §7.1.5: no Close was received, so the code is 1006.
     on_both_sides(|end| {
         assert!(close(end, 1000, ""));
         let seen = end.hears(frame(end.role().peer(), 0x83, "x"));
         assert_eq!(seen, [support::fault(FrameError::OpcodeUnknown { opcode: 3 })]);
         assert_eq!(end.sends_frames(), [Frame::new(0x88, close_body(1000, ""))]);
         assert_eq!(end.connection.state(), State::Closed);
-        assert_eq!(info(end), (1000, End::Local, false));
+        assert_eq!(info(end), (1006, End::Local, false));
         assert!(end.connection.lingers());
+    });
+    on_both_sides(|end| {
+        assert!(close(end, 1000, "done"));
+        end.connection.fail(CloseCode::INTERNAL_ERROR, "", &mut end.scratch);
+        assert_eq!(info(end), (1006, End::Local, false));
+        assert_eq!(end.close_info().reason.text(), "");
     });
 }
 
@@ -312,6 +318,24 @@ fn a_transport_that_ends_after_the_handshake_changes_nothing() {
         end.sends();
         end.connection.transport_ended(End::Remote);
         assert_eq!(info(end), (4000, End::Remote, true));
+    });
+}
+
+#[test]
+fn a_close_that_arrived_counts_though_the_answer_never_leaves() {
+    // RFC 6455 §7.1.4: a peer that ends the transport right behind its Close has closed on purpose.
+    on_both_sides(|end| {
+        end.hears_frame(0x88, close_body(4000, "done"));
+        assert_eq!(info(end), (4000, End::Remote, true));
+        end.connection.transport_ended(End::Remote);
+        assert_eq!(end.sends(), b"");
+        assert_eq!(info(end), (4000, End::Remote, true));
+    });
+    on_both_sides(|end| {
+        assert!(close(end, 4000, "ours"));
+        end.hears_frame(0x88, close_body(4001, "theirs"));
+        assert_eq!((end.connection.state(), info(end)), (State::Closed, (4001, End::Local, true)));
+        assert_eq!(end.sends_frames(), [Frame::new(0x88, close_body(4000, "ours"))]);
     });
 }
 

@@ -6,7 +6,7 @@ use duplexer::{Server, WebSocket};
 use tokio::net::TcpListener;
 
 /// Sends every message back.
-pub(crate) async fn echo(mut socket: WebSocket) -> Result<(), Box<dyn Error + Send + Sync>> {
+pub async fn echo(socket: &mut WebSocket) -> Result<(), Box<dyn Error + Send + Sync>> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }
@@ -17,6 +17,7 @@ pub(crate) async fn echo(mut socket: WebSocket) -> Result<(), Box<dyn Error + Se
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:9001").await?;
     println!("ws://{}/", listener.local_addr()?);
-    Server::default().serve(listener, |socket, _| echo(socket)).await?;
+    let server = Server::default();
+    server.serve(listener, |mut socket, _| async move { echo(&mut socket).await }).await?;
     Ok(())
 }

@@ -53,6 +53,8 @@ pub async fn connect(uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
 #[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,
+    /// An origin that cannot be sent.
+    wrong_origin: Option<String>,
 }
 
 impl Default for Client {
@@ -73,17 +75,20 @@ impl Client {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(&self, uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
-        let uri = WsUri::parse(uri.as_ref())?;
+        let uri = self.parse(uri.as_ref())?;
         if uri.is_secure() {
             return Err(ConnectError::TlsUnavailable);
         }
         let started = clock::now();
         self.in_time(started, async {
-            let host = uri.host().trim_start_matches('[').trim_end_matches(']');
+            let host = uri.host();
             let stream = TcpStream::connect((host, uri.port())).await;
             let dialled = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
             let stream = dialled.map_err(|error| ConnectError::Dial {
-                authority: format!("{host}:{}", uri.port()),
+                authority: match host.contains(':') {
+                    true => format!("[{host}]:{}", uri.port()),
+                    false => format!("{host}:{}", uri.port()),
+                },
                 error,
             })?;
             self.open(&uri, Transport::Tcp(stream), started).await
@@ -104,9 +109,17 @@ impl Client {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let uri = WsUri::parse(uri.as_ref())?;
+        let uri = self.parse(uri.as_ref())?;
         let started = clock::now();
         self.in_time(started, self.open(&uri, Transport::other(io), started)).await
+    }
+
+    /// Whether a connection to `uri` can be tried at all.
+    fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
+        if let Some(origin) = &self.wrong_origin {
+            return Err(ConnectError::OriginInvalid { origin: origin.clone() });
+        }
+        Ok(WsUri::parse(uri)?)
     }
 
     async fn in_time(
@@ -167,6 +180,8 @@ impl Client {
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     headers: HeaderMap,
+    /// An origin that is no header's value.
+    wrong_origin: Option<String>,
     subprotocols: Vec<String>,
     deflate: Option<Deflate>,
     limits: Limits,
@@ -177,6 +192,7 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             headers: HeaderMap::new(),
+            wrong_origin: None,
             subprotocols: Vec::new(),
             deflate: Some(Deflate::default()),
             limits: Limits::default(),
@@ -193,14 +209,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the `Origin` of the opening request (RFC 6455 §4.1, item 8), which browsers send and others need not.
-    ///
-    /// # Panics
-    /// The origin has characters that no header may have.
+    /// Sets the `Origin` of the opening request (RFC 6455 §4.1, item 8), which browsers send and others need not. One with
+    /// characters that no header may have is [refused when connecting](ConnectError::OriginInvalid).
     #[must_use]
     pub fn origin(mut self, origin: &str) -> Self {
-        let value = HeaderValue::from_str(origin).expect("an origin is visible ASCII");
-        self.headers.insert(ORIGIN, value);
+        let value = HeaderValue::from_str(origin);
+        self.wrong_origin = value.is_err().then(|| origin.to_owned());
+        if let Ok(value) = value {
+            self.headers.insert(ORIGIN, value);
+        }
         self
     }
 
@@ -241,11 +258,22 @@ impl ClientBuilder {
         config.negotiators = negotiators(self.deflate);
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
-        Client { config }
+        Client { config, wrong_origin: self.wrong_origin }
     }
 }
 
 /// A connection was not opened.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use duplexer::{ConnectError, UriError};
+/// match duplexer::connect("ftp://example.com/").await {
+///     Err(ConnectError::Uri(UriError::SchemeUnknown { .. })) => println!("ws:// is meant"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -253,11 +281,16 @@ pub enum ConnectError {
     Uri(UriError),
     /// A setting cannot be sent.
     Setup(SetupError),
+    /// The setting [`origin`](ClientBuilder::origin) cannot be sent.
+    OriginInvalid {
+        /// The origin.
+        origin: String,
+    },
     /// `wss` over TCP is not in this version; [`connect_over`](Client::connect_over) takes an encrypted stream.
     TlsUnavailable,
     /// The TCP connection was not made.
     Dial {
-        /// Host and port.
+        /// Host and port; an IPv6 address in brackets.
         authority: String,
         /// What the system said.
         error: io::Error,
@@ -296,6 +329,11 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Uri(error) => error.fmt(f),
             Self::Setup(error) => error.fmt(f),
+            Self::OriginInvalid { origin } => write!(
+                f,
+                "the origin `{}` has characters that no header may have (RFC 6454 §7)",
+                origin.escape_debug()
+            ),
             Self::TlsUnavailable => f.write_str(
                 "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
                  stream of your own",
@@ -317,7 +355,7 @@ impl std::error::Error for ConnectError {
             Self::Setup(error) => Some(error),
             Self::Dial { error, .. } | Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::TlsUnavailable | Self::TimedOut { .. } => None,
+            Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
         }
     }
 }

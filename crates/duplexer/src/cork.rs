@@ -22,22 +22,28 @@ thread_local! {
 /// While it lives, sends on the connection `id` are left in its queue.
 pub(crate) struct Corked {
     outer: usize,
-    outer_kept: Option<Kept>,
 }
 
 impl Corked {
     /// Corks connection `id` (not zero) on this thread.
     pub(crate) fn enter(id: usize) -> Self {
-        Self { outer: CORKED.replace(id), outer_kept: KEPT.take() }
+        // A handler that polls another one finds its connection unlocked, and locks it again when it goes on.
+        release();
+        Self { outer: CORKED.replace(id) }
     }
 }
 
 impl Drop for Corked {
     fn drop(&mut self) {
+        release();
         CORKED.set(self.outer);
-        // Unlocks what the handler has used.
-        KEPT.set(self.outer_kept.take());
     }
+}
+
+/// Unlocks the connection that the running handler has used. To be called before waiting for another one's lock, whose
+/// handler may be waiting for this one's.
+pub(crate) fn release() {
+    KEPT.set(None);
 }
 
 /// Whether connection `id` is corked on this thread.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use duplexer_proto::{CloseCode, CloseReason};
 use parking_lot::Mutex;
@@ -36,14 +36,18 @@ impl Shared {
     /// Does something with the driver, and wakes those who wait for what it brought. No code but ours, and the
     /// transport's, runs meanwhile.
     ///
-    /// During a poll of its own handler a connection that is used by nobody else stays locked from the first use to the
-    /// end of the poll: locking for each message would cost a tenth of it.
+    /// During a poll of its own handler a connection that is not split stays locked from the first use to the end of the
+    /// poll, or until the handler waits for another one's lock: locking for each message would cost a tenth of it.
     #[inline]
     pub(crate) fn now<R>(&self, act: impl FnOnce(&mut Driver, &mut Local) -> R) -> R {
         if !self.is_corked() {
             let mut local = Local::take();
-            let mut driver = self.driver.lock();
+            let mut driver = self.driver.try_lock().unwrap_or_else(|| {
+                cork::release();
+                self.driver.lock()
+            });
             let result = act(&mut driver, &mut local);
+            driver.settle_empty(&mut local);
             let told = driver.take_told();
             drop(driver);
             tell(told);
@@ -64,17 +68,22 @@ impl Shared {
 
     /// Polls the driver for the task of `cx`.
     #[inline]
-    pub(crate) fn poll<R>(
+    pub(crate) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Driver, &mut Context<'_>, &mut Local) -> R,
-    ) -> R {
+        poll: impl FnOnce(&mut Driver, &mut Context<'_>, &mut Local) -> Poll<T>,
+    ) -> Poll<T> {
         self.now(|driver, local| {
             let Some(waiters) = driver.waiters.clone() else {
                 return poll(driver, cx, local);
             };
-            waiters.add(cx);
-            poll(driver, &mut Context::from_waker(&Waker::from(waiters)), local)
+            let added = waiters.add(cx);
+            let waker = Waker::from(waiters.clone());
+            let polled = poll(driver, &mut Context::from_waker(&waker), local);
+            if added && polled.is_ready() {
+                waiters.remove(cx);
+            }
+            polled
         })
     }
 

@@ -6,12 +6,16 @@
 //! What holds for all of it:
 //! - **No task runs beside a connection.** Pings are answered, and deadlines watched, while any future of the socket is polled.
 //! - **Every future can be dropped** without losing what was received; a dropped `send` has queued its message whole or not at all.
-//! - **Every wait has a deadline and every buffer a bound**: see [`Limits`] and [`Keepalive`].
+//! - **Every wait has a deadline and every buffer a bound**: see [`Limits`] and [`Keepalive`]. Fixed are these: 1 MiB of messages
+//!   is held for a receiver while a [`send`](WebSocket::send), [`ping`](WebSocket::ping) or [`flush`](WebSocket::flush) waits and reads
+//!   on for control frames; a [`MessageWriter`] may be idle for 30 s; a client that a [`Server`] refuses has 2 s to read why.
 //! - **A clean end** is `None`: this end closed and the peer answered, or the peer closed with 1000, 1001 or no code. Any other
 //!   code of the peer's, 1011 for example, is [`RecvError::Closed`]. After either end began to close, sending fails with
 //!   [`SendError::Closed`]; messages that were not received when this end closes are discarded.
 //!
-//! The protocol itself, without I/O, is the crate `duplexer-proto`.
+//! The protocol itself, without I/O, is the crate `duplexer-proto`. Signatures name types of the crates [`http`] and [`bytes`](Bytes):
+//! both are re-exported, so that users need no version of their own. [`ServerBuilder::http`] alone also names those of hyper 1
+//! and tower-service.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
 mod client;
@@ -27,6 +31,7 @@ mod socket;
 mod transport;
 mod waiters;
 
+pub use bytes::Bytes;
 pub use client::{Client, ClientBuilder, ConnectError, connect};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
@@ -34,7 +39,8 @@ pub use duplexer_proto::{
     CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive,
     Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
-pub use server::{HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
+pub use http;
+pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,

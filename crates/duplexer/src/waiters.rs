@@ -9,12 +9,19 @@ use std::task::{Context, Wake, Waker};
 pub(crate) struct Waiters(Mutex<Vec<Waker>>);
 
 impl Waiters {
-    /// Adds the task of `cx`, once.
-    pub(crate) fn add(&self, cx: &Context<'_>) {
+    /// Adds the task of `cx`, once; tells whether it was not there yet.
+    pub(crate) fn add(&self, cx: &Context<'_>) -> bool {
         let mut waiting = self.lock();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+        let new = !waiting.iter().any(|waker| waker.will_wake(cx.waker()));
+        if new {
             waiting.push(cx.waker().clone());
         }
+        new
+    }
+
+    /// Forgets the task of `cx`, which no longer waits.
+    pub(crate) fn remove(&self, cx: &Context<'_>) {
+        self.lock().retain(|waker| !waker.will_wake(cx.waker()));
     }
 
     /// Wakes all, and forgets them.

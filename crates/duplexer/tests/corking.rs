@@ -45,8 +45,12 @@ fn read_sizes(
 
 /// Sixteen requests that arrive together, fifty times: each lot of answers comes in one piece.
 async fn leaves_in_one_write(address: SocketAddr) {
+    leaves_in_one_write_of(address, 16 * (2 + TEXT.len())).await;
+}
+
+/// The same with so many bytes of answers.
+async fn leaves_in_one_write_of(address: SocketAddr, answer_bytes: usize) {
     let request = frame(Role::Client, 0x81, TEXT).repeat(16);
-    let answer_bytes = 16 * (2 + TEXT.len());
     let reading =
         tokio::task::spawn_blocking(move || read_sizes(address, request, answer_bytes, 50));
     assert_eq!(reading.await.expect("no panic"), [answer_bytes; 50]);
@@ -77,7 +81,7 @@ async fn so_do_answers_from_the_halves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn so_do_answers_that_are_tried_fed_or_written_in_pieces() {
+async fn so_do_answers_that_are_tried_fed_or_prepared() {
     let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
         let mut turn = 0;
         while let Ok(Some(message)) = socket.recv().await {
@@ -91,6 +95,47 @@ async fn so_do_answers_that_are_tried_fed_or_written_in_pieces() {
     })
     .await;
     leaves_in_one_write(address).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn so_do_answers_that_are_written_in_pieces() {
+    let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
+        while let Ok(Some(message)) = socket.recv().await {
+            let mut writer = socket.send_stream(message.kind()).await.expect("it is open");
+            let (one, two) = message.as_bytes().split_at(9);
+            writer.write(one).await.expect("it is open");
+            writer.write(two).await.expect("it is open");
+            writer.finish().await.expect("it is open");
+        }
+    })
+    .await;
+    // Each answer is two frames with text and an empty one that ends it.
+    leaves_in_one_write_of(address, 16 * (3 * 2 + TEXT.len())).await;
+}
+
+#[tokio::test]
+async fn a_piece_is_not_held_back_by_a_handler_that_waits_or_flushes() {
+    let go_on = Arc::new(Notify::new());
+    let wait = go_on.clone();
+    let address = host(&Server::default(), move |mut socket: WebSocket, _| {
+        let wait = wait.clone();
+        async move {
+            let mut writer = socket.send_stream(MessageKind::Text).await.expect("it is open");
+            writer.write(b"one").await.expect("it is open");
+            wait.notified().await;
+            writer.write(b"two").await.expect("it is open");
+            writer.flush().await.expect("it is open");
+            drop(writer);
+            wait.notified().await;
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    assert_eq!(peer.hears().await, Frame::new(0x01, "one"));
+    go_on.notify_one();
+    assert_eq!(peer.hears().await, Frame::new(0x00, "two"));
+    assert_eq!(peer.hears().await.close_code(), Some(1011));
+    go_on.notify_one();
 }
 
 #[tokio::test]

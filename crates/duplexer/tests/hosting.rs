@@ -381,6 +381,61 @@ async fn shutdown_ends_openings_and_waits_for_none_of_them_beyond_the_grace() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_nobody_reads_does_not_outlast_the_grace() {
+    let server = Server::default();
+    let address = host(&server, |_: WebSocket, _| async {}).await;
+    let mut peer = dial(address).await;
+    peer.sends_bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(peer.hears_response().await.0.starts_with("HTTP/1.1 426 "));
+    // The peer stays, which would keep the refusal for 2 s.
+    let began = Instant::now();
+    until(server.shutdown(Duration::from_millis(50))).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_shutdown_that_is_given_up_goes_on_closing_and_the_next_counts_its_own_grace() {
+    let server = Server::default();
+    let (started, mut starts) = channel();
+    let address = host(&server, move |socket: WebSocket, _| {
+        let tell = Telling(started.clone());
+        async move {
+            let _both = (socket, tell);
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    assert!(tokio::time::timeout(Duration::ZERO, server.shutdown(LONG)).await.is_err());
+    // Nobody waits, and still it is closed; its handler stays.
+    peer.hears_close(1001).await;
+    assert!(starts.try_recv().is_err(), "the handler was not dropped");
+    until(server.shutdown(Duration::from_millis(50))).await;
+    assert_eq!(starts.try_recv(), Ok("dropped"));
+}
+
+#[tokio::test]
+async fn a_dropped_serve_leaves_the_connections_that_it_has_accepted() {
+    let server = Server::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let mut serving = Box::pin(server.serve(listener, |mut socket: WebSocket, _| async move {
+        while let Ok(Some(message)) = socket.recv().await {
+            socket.send(message).await.expect("it is open");
+        }
+    }));
+    let mut peer = tokio::select! {
+        _ = &mut serving => unreachable!("nobody shuts it down"),
+        peer = open(address) => peer,
+    };
+    drop(serving);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    peer.says("still there?").await;
+    assert_eq!(peer.hears().await, Frame::new(0x81, "still there?"));
+    tokio::join!(until(server.shutdown(LONG)), peer.hears_close(1001));
+}
+
+#[tokio::test]
 async fn a_server_without_connections_shuts_down_at_once() {
     let server = Server::default();
     let (served, ends) = oneshot::channel();

@@ -207,6 +207,22 @@ async fn a_declared_length_allocates_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn between_two_receives_no_buffer_is_held() {
+    let settings = Client::default();
+    let mut ends = Vec::new();
+    let before = live();
+    for _ in 0..20 {
+        let (mut socket, mut peer) = client_with(&settings, "", 256).await;
+        let (message, ()) = tokio::join!(socket.recv(), peer.says("hello"));
+        assert_eq!(message.expect("open"), Some("hello".into()));
+        ends.push((socket, peer));
+    }
+    let each = (live() - before) / ends.len();
+    // The thread's own buffers are among it.
+    assert!(each < 20_000, "{each} bytes each");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_idle_connections_hold_no_buffer() {
     let settings = Client::default();
     let mut ends = Vec::new();

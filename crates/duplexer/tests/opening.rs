@@ -278,6 +278,23 @@ async fn settings_that_cannot_be_sent_are_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn an_origin_that_is_no_headers_value_is_refused_before_anything_is_sent() {
+    let wrong = Client::builder().origin("https://example.com\r\nX: y");
+    let client = wrong.clone().build();
+    let (ours, theirs) = tokio::io::duplex(4096);
+    let error = client.connect_over(ours, "ws://example.com/").await.expect_err("refused");
+    assert!(matches!(error, ConnectError::OriginInvalid { .. }), "{error:?}");
+    assert!(error.to_string().contains(r"example.com\r\nX: y"), "{error}");
+    let mut peer: Peer<DuplexStream> = Peer::new(theirs, Role::Server, Duration::from_secs(5));
+    assert!(!peer.reads_more().await, "nothing was sent");
+    let error = client.connect("ws://127.0.0.1:1/").await.expect_err("refused");
+    assert!(matches!(error, ConnectError::OriginInvalid { .. }), "{error:?}");
+    // The last one counts.
+    let request = request_of(&wrong.origin("https://example.com").build(), "ws://h/").await;
+    assert!(request.contains("\r\nOrigin: https://example.com\r\n"), "{request}");
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_listen_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");

@@ -3,10 +3,15 @@
 
 mod support;
 
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
 use duplexer::{Client, Deflate, Limits, Message, Prepared, SendOptions, TrySendError, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Peer, client, client_with, until};
-use tokio::io::DuplexStream;
+use support::{Frame, Peer, client, client_over, client_with, until};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 /// A client whose peer takes a kilobyte before it reads.
 async fn narrow() -> (WebSocket, Peer<DuplexStream>) {
@@ -285,4 +290,71 @@ async fn compression_can_be_refused_for_one_message() {
     let plain = SendOptions::default().compress(false);
     socket.send_with(long.as_str(), plain).await.expect("it is open");
     assert_eq!(peer.hears().await, Frame::new(0x81, &long));
+}
+
+/// A transport that remembers where in memory the large slices lie that it is given.
+struct Watched(DuplexStream, Arc<Mutex<Vec<usize>>>);
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let large = slices.iter().filter(|slice| slice.len() >= LARGE_BYTES);
+        self.1.lock().expect("no panic").extend(large.map(|slice| slice.as_ptr().addr()));
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+const LARGE_BYTES: usize = 32 << 10;
+
+#[tokio::test(start_paused = true)]
+async fn a_large_payload_that_nobody_else_holds_is_masked_where_it_lies() {
+    for tried in [false, true] {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let places = Arc::new(Mutex::new(Vec::new()));
+        let watched = Watched(ours, places.clone());
+        let client = Client::builder().deflate(None).build();
+        let (mut socket, mut peer) = client_over(&client, "", watched, theirs).await;
+        let payload = vec![b'x'; LARGE_BYTES];
+        let place = payload.as_ptr().addr();
+        if tried {
+            socket.try_send(payload).expect("there is room");
+        } else {
+            socket.send(payload).await.expect("it is open");
+        }
+        assert_eq!(peer.hears().await, Frame::new(0x82, [b'x'; LARGE_BYTES]));
+        assert_eq!(*places.lock().expect("no panic"), [place], "tried: {tried}");
+    }
 }

@@ -6,8 +6,8 @@ mod support;
 use std::io::ErrorKind;
 
 use duplexer::{
-    Client, CloseCode, Deflate, Limits, Message, MessageKind, MessageReader, RecvError, SendError,
-    TrySendError, WebSocket,
+    Client, CloseCode, Deflate, End, Limits, Message, MessageKind, MessageReader, RecvError,
+    SendError, TrySendError, WebSocket,
 };
 use futures_util::FutureExt;
 use support::{Frame, Peer, client, client_with, until};
@@ -102,10 +102,57 @@ async fn a_message_that_the_connections_end_cuts_off_does_not_look_whole() {
         let mut reader = begun(&mut socket).await;
         assert_eq!(reader.chunk().await.expect("open").as_deref(), Some(&b"cut "[..]));
         for _ in 0..2 {
-            assert!(matches!(reader.chunk().await, Err(RecvError::EndOfStream)));
+            assert!(reader.chunk().await.is_err());
             assert!(reader.read_u8().await.is_err());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_cut_off_by_a_clean_close_with_its_code_and_otherwise_with_1006() {
+    // RFC 6455 §7.1.5: the code is that of the Close, and 1005 where it has none.
+    for (close, code) in [
+        (&[][..], 1005),
+        (&b"\x03\xe8"[..], 1000),
+        (&b"\x03\xe9going"[..], 1001),
+        (&b"\x0f\xa0"[..], 4000),
+    ] {
+        let (mut socket, mut peer) = client().await;
+        peer.sends(0x02, "cut ").await;
+        peer.sends(0x88, close).await;
+        peer.ends().await;
+        let mut reader = begun(&mut socket).await;
+        assert_eq!(reader.chunk().await.expect("open").as_deref(), Some(&b"cut "[..]));
+        for _ in 0..2 {
+            let error = reader.chunk().await.expect_err("the message has not ended");
+            let RecvError::Closed(info) = &error else { panic!("{error:?}") };
+            assert_eq!((info.initiator, info.reason.code().as_u16()), (End::Remote, code));
+            assert!(error.to_string().starts_with("the peer closed"), "{error}");
+        }
+    }
+    let (mut socket, mut peer) = client().await;
+    peer.sends(0x02, "cut ").await;
+    peer.ends().await;
+    let mut reader = begun(&mut socket).await;
+    assert_eq!(reader.chunk().await.expect("open").as_deref(), Some(&b"cut "[..]));
+    assert!(matches!(reader.chunk().await, Err(RecvError::EndOfStream)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_cut_off_by_this_ends_own_close_says_so() {
+    let (socket, mut peer) = client().await;
+    let (sender, mut receiver) = socket.split();
+    peer.sends(0x02, "cut ").await;
+    let mut reader = receiver.recv_stream().await.expect("open").expect("a message");
+    assert_eq!(reader.chunk().await.expect("open").as_deref(), Some(&b"cut "[..]));
+    let closing = async {
+        peer.hears_close(1000).await;
+        peer.ends().await;
+    };
+    let (closed, ()) = tokio::join!(sender.close(CloseCode::NORMAL, ""), closing);
+    closed.expect("may be sent");
+    let error = reader.chunk().await.expect_err("the message has not ended");
+    assert_eq!(error.to_string(), "this side closed the connection: 1000 normal closure");
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,7 +424,7 @@ async fn a_writer_that_is_dropped_after_a_close_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_text_that_is_not_utf8_is_not_finished() {
-    // RFC 6455 §8.1: 1007.
+    // RFC 6455 §7.4.1: 1007 is for what was received; this is no fault of the peer's.
     for pieces in [&[&b"ok\xff"[..]][..], &[b"cut \xe2\x82"], &[b"\xed", b"\xa0\x80"]] {
         let (mut socket, mut peer) = client().await;
         let mut writer = socket.send_stream(MessageKind::Text).await.expect("it is open");
@@ -385,13 +432,15 @@ async fn a_text_that_is_not_utf8_is_not_finished() {
         for piece in pieces {
             written = writer.write(piece).await;
         }
-        let finished = writer.finish().await;
-        assert!(written.is_err() || matches!(finished, Err(SendError::Closed(_))), "{pieces:?}");
-        assert!(finished.is_err());
+        match (written, writer.finish().await) {
+            (Ok(()), Err(SendError::NotUtf8))
+            | (Err(SendError::NotUtf8), Err(SendError::Closed(_))) => {}
+            other => panic!("{pieces:?}: {other:?}"),
+        }
         loop {
             let frame = peer.hears().await;
             if frame.first == 0x88 {
-                break assert_eq!(frame.close_code(), Some(1007));
+                break assert_eq!(frame.close_code(), Some(1011));
             }
             assert_eq!(frame.first & 0x80, 0, "no last frame: {frame:?}");
         }

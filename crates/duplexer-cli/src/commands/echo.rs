@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use duplexer::{Origins, Server};
+use duplexer::{Origins, Request, Server, WebSocket};
 
 use crate::arguments::Echo;
-use crate::threads;
+use crate::threads::{self, reachable};
+use crate::visits::Visits;
 
 #[path = "../../../duplexer/examples/echo.rs"]
-#[allow(dead_code, reason = "the example has a `main` of its own")]
+#[allow(dead_code, unreachable_pub, reason = "the example is a program of its own")]
 mod example;
 
 pub(crate) use example::echo;
@@ -22,13 +23,19 @@ pub(crate) fn run(options: &Echo) -> Result<ExitCode, Box<dyn Error>> {
         // It gives nothing that a page of anywhere could not make itself.
         .origins(Origins::any())
         .build();
-    threads::serve(
-        &options.listen,
-        server,
-        |socket, _| echo(socket),
-        |address| {
-            println!("echo on ws://{address}/");
-        },
-    )?;
-    Ok(ExitCode::SUCCESS)
+    let visits = Visits::default();
+    let counted = visits.clone();
+    let handler = move |mut socket: WebSocket, request: Request| {
+        let visit = counted.enter(&socket, &request);
+        async move {
+            let outcome = echo(&mut socket).await;
+            visit.leave(socket.close_info(), &outcome);
+            outcome
+        }
+    };
+    let announce = |bound| {
+        let (address, everywhere) = reachable(bound);
+        println!("echo on ws://{address}/{everywhere}");
+    };
+    threads::serve(&options.listen, server, handler, visits, announce, || {})
 }

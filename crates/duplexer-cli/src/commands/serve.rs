@@ -11,7 +11,8 @@ use crate::arguments::Serve;
 use crate::commands::echo::echo;
 use crate::pages::Pages;
 use crate::rooms::Rooms;
-use crate::threads;
+use crate::threads::{self, reachable};
+use crate::visits::{self, Visits};
 
 /// What a WebSocket's path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,27 +23,50 @@ enum Route {
 
 /// Serves until a signal comes.
 pub(crate) fn run(options: &Serve) -> Result<ExitCode, Box<dyn Error>> {
+    let pages = Pages::default();
     let server = Server::builder()
+        .deflate(options.wire.deflate())
+        .limits(options.wire.limits())
         .subprotocols(["chat"])
-        .http(Pages)
-        .authorize(|request: Request| async move { route(request.path()) })
+        .http(pages.clone())
+        .authorize(|request: Request| async move { admit(&request) })
         .build();
-    let rooms = Rooms::default();
+    let (rooms, visits) = (Rooms::default(), Visits::default());
+    let counted = visits.clone();
     let handler = move |socket: WebSocket, request: Request<Route>| {
-        let rooms = rooms.clone();
-        let route = request.into_state();
+        let visit = counted.enter(&socket, &request);
+        let (rooms, route) = (rooms.clone(), request.into_state());
         async move {
             match route {
-                Route::Echo => echo(socket).await,
-                Route::Room(name) => Ok(rooms.visit(name, socket).await?),
+                Route::Echo => {
+                    let mut socket = socket;
+                    let outcome = echo(&mut socket).await;
+                    visit.leave(socket.close_info(), &outcome);
+                    outcome
+                }
+                Route::Room(name) => {
+                    let (sender, receiver) = socket.split();
+                    let outcome = rooms.visit(name, sender.clone(), receiver).await;
+                    visit.leave(sender.close_info(), &outcome);
+                    Ok(outcome?)
+                }
             }
         }
     };
-    threads::serve(&options.listen, server, handler, |address| {
-        println!("Chat on http://{address}/ — open it in two browser tabs.");
+    let announce = |bound| {
+        let (address, everywhere) = reachable(bound);
+        println!("Chat on http://{address}/ — open it in two browser tabs.{everywhere}");
         println!("Rooms for any client: ws://{address}/rooms/NAME; echo: ws://{address}/echo");
-    })?;
-    Ok(ExitCode::SUCCESS)
+    };
+    threads::serve(&options.listen, server, handler, visits, announce, move || pages.stop())
+}
+
+/// Decides on a request, and tells of a refusal where `-v` asks for it.
+fn admit(request: &Request) -> Result<Route, Rejection> {
+    route(request.path()).inspect_err(|rejection| {
+        let (peer, path) = (visits::peer(request), request.path());
+        tracing::info!(peer, path, status = rejection.status().as_u16(), "refused");
+    })
 }
 
 fn route(path: &str) -> Result<Route, Rejection> {

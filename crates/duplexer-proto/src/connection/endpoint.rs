@@ -60,6 +60,16 @@ pub(super) struct Writing {
 }
 
 /// A deadline that has passed.
+///
+/// ```
+/// use duplexer_proto::{Connection, Role, Scratch, Time, Timeout};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// let ping_at = client.next_timeout(Time::ORIGIN).expect("keepalive is on");
+/// assert_eq!(client.handle_timeout(ping_at, &mut scratch), None); // queues a ping
+/// let lost_at = client.next_timeout(ping_at).expect("an answer is awaited");
+/// assert_eq!(client.handle_timeout(lost_at, &mut scratch), Some(Timeout::PeerLost));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Timeout {
@@ -106,7 +116,7 @@ impl Connection {
         &self.limits
     }
 
-    /// When pings are sent.
+    /// When pings are sent, as [`Keepalive`] says that settings count: without an interval where it was zero.
     #[must_use]
     pub fn keepalive(&self) -> Keepalive {
         self.liveness.keepalive()
@@ -239,6 +249,13 @@ impl Connection {
         self.liveness.pong(payload, now)
     }
 
+    /// Takes note of a sign of life other than bytes that [`receive`](Connection::receive) has consumed, for a caller that
+    /// cannot read on: that the peer takes what is written.
+    #[inline]
+    pub const fn heard(&mut self) {
+        self.liveness.heard();
+    }
+
     /// The highest number of a ping that was answered.
     #[must_use]
     pub const fn answered(&self) -> u64 {
@@ -283,6 +300,9 @@ impl Connection {
     /// Answers a ping ahead of waiting data. While several answers wait already, only the last one follows later
     /// (RFC 6455 §5.5.3), so that a flood of pings cannot grow the queue.
     pub(super) fn answer_ping(&mut self, payload: &[u8], scratch: &mut Scratch) {
+        // RFC 6455 §5.5.2 excuses only who has *received* a Close. We keep silent behind our own as well: a peer that has
+        // read it may drop all that follows (§1.4), or end the transport, and a Pong into that could reset it before the
+        // peer's last bytes are read. Whoever pings a closing end gets the Close, a surer sign of life than a Pong.
         if self.machine.state() != State::Open {
             return;
         }

@@ -4,6 +4,17 @@ use crate::close::CloseReason;
 use crate::message::{Message, MessageKind};
 
 /// How far one call of [`Connection::receive`](crate::Connection::receive) came.
+///
+/// ```
+/// use duplexer_proto::{Connection, Delivery, Role, Scratch};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// let mut input = *b"\x81\x05Hello\x81";
+/// let received = client.receive(&mut input, Delivery::Whole, &mut scratch)?;
+/// assert!(received.event.is_some());
+/// assert_eq!(received.consumed, 7); // the next header has begun, and is presented again
+/// # Ok::<(), duplexer_proto::Fault>(())
+/// ```
 #[derive(Debug)]
 #[allow(clippy::exhaustive_structs, reason = "a position and what was found there")]
 pub struct Received<'i> {
@@ -14,6 +25,18 @@ pub struct Received<'i> {
 }
 
 /// Something that happened.
+///
+/// ```
+/// use duplexer_proto::Event;
+/// fn log(event: &Event<'_>) -> String {
+///     match event {
+///         Event::Message(message) => format!("{} bytes", message.len()),
+///         Event::Close(reason) => format!("closed: {reason}"),
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(log(&Event::Message("Hello".into())), "5 bytes");
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'i> {
@@ -21,7 +44,8 @@ pub enum Event<'i> {
     Message(Message),
     /// A piece of a message.
     Chunk(Chunk<'i>),
-    /// A ping arrived; its answer is queued already (RFC 6455 §5.5.2).
+    /// A ping arrived (RFC 6455 §5.5.2). While the connection is open its answer is queued already, or follows once fewer
+    /// answers wait, unless a later ping's takes its place (§5.5.3); behind a Close of this end's it is not answered.
     Ping(&'i [u8]),
     /// A pong arrived (RFC 6455 §5.5.3).
     Pong(&'i [u8]),
@@ -30,6 +54,17 @@ pub enum Event<'i> {
 }
 
 /// A piece of a message as it arrived: at any length, and in a text between any two bytes.
+///
+/// ```
+/// use duplexer_proto::{Connection, Delivery, Event, Role, Scratch};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// let mut input = *b"\x81\x05Hel"; // more is on its way
+/// let received = client.receive(&mut input, Delivery::Chunks, &mut scratch)?;
+/// let Some(Event::Chunk(chunk)) = received.event else { panic!("a piece") };
+/// assert_eq!((chunk.bytes, chunk.first, chunk.last), (&b"Hel"[..], true, false));
+/// # Ok::<(), duplexer_proto::Fault>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "says all there is of a piece")]
 pub struct Chunk<'i> {

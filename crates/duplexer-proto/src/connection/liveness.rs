@@ -16,7 +16,8 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "two durations say all there is")]
 pub struct Keepalive {
-    /// Time between pings; `None` sends none. Default 20 s.
+    /// Time between pings; `None` and zero send none. At least 1 ms, as fine as timers are: less counts as that.
+    /// Default 20 s.
     pub interval: Option<Duration>,
     /// Time after a ping within which something must arrive. Default 20 s.
     pub timeout: Duration,
@@ -76,7 +77,10 @@ enum Timer {
 impl Liveness {
     pub(crate) fn new(keepalive: Keepalive) -> Self {
         Self {
-            interval: keepalive.interval.map_or(NEVER, nanos),
+            interval: match keepalive.interval {
+                None | Some(Duration::ZERO) => NEVER,
+                Some(interval) => nanos(interval.max(INTERVAL_MIN)),
+            },
             timeout: nanos(keepalive.timeout),
             timer: Timer::Unset,
             heard: false,
@@ -192,6 +196,8 @@ fn duration(nanos: u64) -> Option<Duration> {
 }
 
 const NEVER: u64 = u64::MAX;
+/// Least time between pings, so that no setting floods the peer as fast as the caller's loop turns.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,8 @@ use crate::connection::endpoint::Connection;
 use crate::connection::event::{Chunk, Event, Received};
 use crate::connection::fault::Fault;
 use crate::connection::state::State;
-use crate::frame::{FrameError, Header, Opcode};
+use crate::frame::{FrameError, Header, Opcode, Single};
+use crate::mask::mask;
 use crate::message::{Message, MessageKind};
 use crate::scratch::Scratch;
 
@@ -58,9 +59,6 @@ impl Connection {
                 return Ok(Received { consumed: input.len(), event: None });
             }
         };
-        if !input.is_empty() {
-            self.liveness.heard();
-        }
         let (consumed, found) = match self.advance(input, delivery, scratch) {
             Ok(done) => done,
             Err(fault) => {
@@ -68,6 +66,10 @@ impl Connection {
                 return Err(fault);
             }
         };
+        // Bytes that wait untaken are shown again with each call, and are no new sign of life.
+        if consumed > 0 {
+            self.liveness.heard();
+        }
         let event = match found {
             Found::Nothing => None,
             Found::Message(message) => Some(Event::Message(message)),
@@ -85,6 +87,40 @@ impl Connection {
         Ok(Received { consumed, event })
     }
 
+    /// Takes the message at the front of `input` where it stands whole and untransformed in one frame of less than 64 KiB,
+    /// and tells how many bytes that were: the commonest of what [`receive`](Connection::receive) does with
+    /// [`Delivery::Whole`], in fewer steps. Anything else changes nothing, and is for `receive`.
+    ///
+    /// ```
+    /// use duplexer_proto::{Connection, Role};
+    /// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+    /// let mut input = *b"\x81\x05Hello\x8a\x00";
+    /// assert_eq!(client.receive_single(&mut input), Some((7, "Hello".into())));
+    /// assert_eq!(client.receive_single(&mut input[7..]), None); // a pong
+    /// ```
+    #[inline]
+    pub fn receive_single(&mut self, input: &mut [u8]) -> Option<(usize, Message)> {
+        let between = !self.in_frame && !self.assembler.is_open();
+        if !between || self.machine.state() != State::Open {
+            return None;
+        }
+        let Single { kind, key, payload } = self.decoder.peek_single(input)?;
+        let len = payload.len() as u64;
+        if len > self.limits.message_bytes_max.min(self.limits.frame_bytes_max) {
+            return None;
+        }
+        let end = payload.end;
+        let payload = &mut input[payload];
+        mask(payload, key, 0);
+        let Ok(message) = single_frame(kind, payload) else {
+            // Left as it was found, for `receive` to judge.
+            mask(payload, key, 0);
+            return None;
+        };
+        self.liveness.heard();
+        Some((end, message))
+    }
+
     /// Drops what is left of the incoming message that has begun; the next one is delivered again.
     pub fn discard_rest(&mut self) {
         self.assembler.discard_rest();
@@ -94,6 +130,29 @@ impl Connection {
     #[must_use]
     pub const fn is_inside_message(&self) -> bool {
         self.assembler.is_open()
+    }
+
+    /// Whether the incoming bytes wait for another [`Delivery`], after a [`receive`](Connection::receive) without an
+    /// event that left `unread` bytes of its input: they are inside a data frame, or decoded bytes of one are left, and
+    /// [`Delivery::Hold`] does not take them. Until another delivery does, nothing behind them can be reached, so that
+    /// more input would only pile up. What is left of an unfinished header or control frame is no stall: that waits for
+    /// bytes.
+    ///
+    /// ```
+    /// use duplexer_proto::{Connection, Delivery, Role, Scratch};
+    /// let mut scratch = Scratch::new(|| [0; 4]);
+    /// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+    /// let mut input = *b"\x81\x05Hello";
+    /// let received = client.receive(&mut input, Delivery::Hold { bytes_max: 3 }, &mut scratch)?;
+    /// assert_eq!(received.consumed, 5); // the header and "Hel"
+    /// assert!(client.is_stalled(2));
+    /// # Ok::<(), duplexer_proto::Fault>(())
+    /// ```
+    #[must_use]
+    pub fn is_stalled(&self, unread: usize) -> bool {
+        matches!(self.machine.state(), State::Open)
+            && self.in_frame
+            && (unread > 0 || self.assembler.is_undone())
     }
 
     fn advance(
@@ -151,7 +210,7 @@ impl Connection {
     fn single(&self, header: &Header, delivery: Delivery) -> Option<MessageKind> {
         let bytes_max = match delivery {
             Delivery::Whole => self.limits.message_bytes_max,
-            Delivery::Hold { bytes_max } => bytes_max as u64,
+            Delivery::Hold { bytes_max } => self.limits.message_bytes_max.min(bytes_max as u64),
             Delivery::Chunks | Delivery::Discard => return None,
         };
         let alone = header.fin && header.rsv.is_empty() && !self.assembler.is_open();

@@ -214,6 +214,15 @@ impl Connection {
 }
 
 /// A message was not queued.
+///
+/// ```
+/// use duplexer_proto::{Connection, Role, Scratch, SendError, SendOptions};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// client.close(None, &mut scratch);
+/// let late = client.send("too late".into(), SendOptions::default(), &mut scratch);
+/// assert_eq!(late, Err(SendError::Closed));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -238,6 +247,14 @@ impl fmt::Display for SendError {
 impl std::error::Error for SendError {}
 
 /// A ping or pong was not queued.
+///
+/// ```
+/// use duplexer_proto::{Connection, ControlError, Role, Scratch};
+/// let mut scratch = Scratch::new(|| [0; 4]);
+/// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+/// let refused = client.ping_with(&[0; 126], &mut scratch);
+/// assert_eq!(refused, Err(ControlError::TooLong { len: 126 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControlError {

@@ -1,9 +1,22 @@
 //! Takes incoming frames apart where they lie: headers are checked against the role and the negotiated bits, payloads
 //! unmasked in place. Keeps a position, never bytes, and does not know what a message is.
 
+use std::ops::Range;
+
 use crate::frame::header::{FrameError, Header, Opcode, Rsv};
 use crate::mask::mask;
+use crate::message::MessageKind;
 use crate::role::Role;
+
+/// A data frame that is there whole, ends its message and has no reserved bit set.
+#[derive(Debug)]
+pub(crate) struct Single {
+    pub(crate) kind: MessageKind,
+    /// All zero for a frame without a mask.
+    pub(crate) key: [u8; 4],
+    /// Where its payload is.
+    pub(crate) payload: Range<usize>,
+}
 
 /// The incoming direction's place between and within frames.
 #[derive(Debug)]
@@ -43,6 +56,35 @@ impl Decoder {
             return Err(FrameError::ReservedBits { rsv, opcode: header.opcode });
         }
         Ok(Some((header, len)))
+    }
+
+    /// Looks for a whole frame that alone is a message, of less than 64 KiB, at the front of `input`. Judges nothing.
+    #[inline]
+    pub(crate) fn peek_single(&self, input: &[u8]) -> Option<Single> {
+        let (&[first, second], rest) = input.split_first_chunk::<2>()?;
+        let kind = match first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        let masked = second & 0x80 != 0;
+        if masked != (self.role == Role::Server) {
+            return None;
+        }
+        let (len, mut at) = match second & 0x7f {
+            126 => match u16::from_be_bytes(*rest.first_chunk()?) {
+                0..126 => return None,
+                len => (usize::from(len), 4),
+            },
+            127 => return None,
+            len => (usize::from(len), 2),
+        };
+        let mut key = [0; 4];
+        if masked {
+            key = *input.get(at..)?.first_chunk()?;
+            at += 4;
+        }
+        (at + len <= input.len()).then_some(Single { kind, key, payload: at..at + len })
     }
 
     /// Starts on the payload of `header`'s frame.

@@ -6,6 +6,12 @@ use std::fmt;
 use crate::message::MessageKind;
 
 /// What a frame is (RFC 6455 §5.2, §11.8).
+///
+/// ```
+/// use duplexer_proto::{MessageKind, frame::Opcode};
+/// assert!(Opcode::Ping.is_control());
+/// assert_eq!(Opcode::first_of(MessageKind::Text), Opcode::Text);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Opcode {
     /// A further frame of the message that has begun.
@@ -270,6 +276,11 @@ const fn len_of_len(len: u64) -> usize {
 }
 
 /// A frame breaks RFC 6455 §5.
+///
+/// ```
+/// use duplexer_proto::frame::{FrameError, Header};
+/// assert_eq!(Header::parse(b"\x83"), Err(FrameError::OpcodeUnknown { opcode: 3 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {

@@ -4,6 +4,6 @@ mod decoder;
 mod encoder;
 mod header;
 
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, Single};
 pub(crate) use encoder::{Frame, frame_bytes, write_frame};
 pub use header::{FrameError, Header, Opcode, Rsv};

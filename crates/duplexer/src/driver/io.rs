@@ -29,14 +29,22 @@ pub(crate) struct Driver {
     pub(crate) receiver_gone: bool,
     /// The send queue has been over its high mark and not yet under its low one.
     pub(super) stuffed: bool,
+    /// Somebody waits for the queue to empty.
+    pub(super) queue_awaited: bool,
     /// The last poll changed something that another task may wait for.
     pub(crate) news: bool,
+    /// Somebody has asked for messages since this was last cleared.
+    pub(super) attended: bool,
+    /// Unread messages keep the control frames behind them from being read.
+    pub(super) hold_full: bool,
     /// The transport's writing side has been shut down.
     pub(super) shut: bool,
     /// Bytes were written that the transport may still hold.
     unflushed: bool,
     /// Bytes read since the transport last had none.
     turn_bytes: usize,
+    /// The connection has had its turn: more may have arrived than was read.
+    turn_over: bool,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Box<Failure>>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -77,10 +85,14 @@ impl Driver {
             inbox: None,
             receiver_gone: false,
             stuffed: false,
+            queue_awaited: false,
             news: false,
+            attended: false,
+            hold_full: false,
             shut: false,
             unflushed: false,
             turn_bytes: 0,
+            turn_over: false,
             failure: None,
             timer: None,
             timer_polled: false,
@@ -104,11 +116,7 @@ impl Driver {
             };
             match ready!(written) {
                 Ok(0) => self.write_failed(io::ErrorKind::WriteZero.into(), local),
-                Ok(len) => {
-                    self.conn.wrote(len, &mut local.scratch);
-                    self.unflushed = true;
-                    self.news = true;
-                }
+                Ok(len) => self.wrote(len, local),
                 Err(error) => self.write_failed(error, local),
             }
         }
@@ -123,13 +131,31 @@ impl Driver {
         Poll::Ready(())
     }
 
+    /// Takes note that `len` bytes have left.
+    #[inline]
+    fn wrote(&mut self, len: usize, local: &mut Local) {
+        self.conn.wrote(len, &mut local.scratch);
+        self.unflushed = true;
+        if self.hold_full {
+            // What it says cannot be read, but it takes what is said to it.
+            self.conn.heard();
+        }
+        let low = self.conn.queued_bytes() <= self.conn.limits().queue_bytes_low;
+        if self.conn.state() != State::Open || (self.queue_awaited && low) {
+            self.queue_awaited = false;
+            self.news = true;
+        }
+    }
+
     /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
     /// woken at once, also when the connection has had its turn.
     pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
+        self.turn_over = false;
         if self.turn_bytes >= READ_BYTES {
             // A peer that never pauses does not keep the thread from others.
             self.turn_bytes = 0;
+            self.turn_over = true;
             return pin!(tokio::task::yield_now()).poll(cx);
         }
         match self.input.poll_fill(transport, local, cx) {
@@ -151,8 +177,8 @@ impl Driver {
             self.arm(clock::now());
         }
         let known = self.timer_polled && self.is_last_waiting(cx);
-        if coop::poll_proceed(cx).is_pending() {
-            // The task has had its turn, and may not have been let read what has arrived. It is polled again soon.
+        if std::mem::take(&mut self.turn_over) || coop::poll_proceed(cx).is_pending() {
+            // More may have arrived than this connection, or its task, was let read. It is polled again soon.
             return false;
         }
         let Some(timer) = &mut self.timer else { return false };
@@ -212,6 +238,14 @@ impl Driver {
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
         self.input.settle(local);
+    }
+
+    /// Gives the thread's read buffer back if all in it was taken.
+    #[inline]
+    pub(crate) fn settle_empty(&mut self, local: &mut Local) {
+        if self.input.is_empty() {
+            self.input.settle(local);
+        }
     }
 
     /// Gives buffers back before the task of `cx` waits.

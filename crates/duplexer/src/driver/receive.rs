@@ -1,7 +1,7 @@
 //! The incoming side of a driver: messages whole or in pieces for a receiver, or held back for one while somebody else
 //! waits for control frames.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use duplexer_proto::{Delivery, Event, Message, MessageKind, State};
@@ -34,10 +34,19 @@ impl Driver {
         if let Some(message) = self.take_held() {
             return Poll::Ready(Some(message));
         }
-        match self.poll_next(Delivery::Whole, cx, local) {
-            Poll::Ready(Parsed::Message(message)) => Poll::Ready(Some(message)),
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        self.attended = true;
+        self.hold_full = false;
+        loop {
+            if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
+                self.input.take(len);
+                return Poll::Ready(Some(message));
+            }
+            if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
+                return Poll::Ready(Some(message));
+            }
+            if !ready!(self.poll_arrival(cx, local)) {
+                return Poll::Ready(None);
+            }
         }
     }
 
@@ -51,10 +60,15 @@ impl Driver {
             let kind = message.kind();
             return Poll::Ready(Some(Piece { kind, bytes: message.into_bytes(), last: true }));
         }
-        match self.poll_next(Delivery::Chunks, cx, local) {
-            Poll::Ready(Parsed::Piece(piece)) => Poll::Ready(Some(piece)),
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        self.attended = true;
+        self.hold_full = false;
+        loop {
+            if let Parsed::Piece(piece) = self.parse(Delivery::Chunks, local) {
+                return Poll::Ready(Some(piece));
+            }
+            if !ready!(self.poll_arrival(cx, local)) {
+                return Poll::Ready(None);
+            }
         }
     }
 
@@ -87,23 +101,15 @@ impl Driver {
         Some(message)
     }
 
+    /// Waits for bytes, once those at hand were parsed; false when the connection is over and the transport closed.
     #[inline]
-    fn poll_next(
-        &mut self,
-        delivery: Delivery,
-        cx: &mut Context<'_>,
-        local: &mut Local,
-    ) -> Poll<Parsed> {
+    fn poll_arrival(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
         loop {
-            match self.parse(delivery, local) {
-                Parsed::Nothing => {}
-                found => return Poll::Ready(found),
-            }
             if self.conn.state() != State::Open {
-                return self.poll_finish(cx, local).map(|()| Parsed::Nothing);
+                return self.poll_finish(cx, local).map(|()| false);
             }
             if self.poll_read_more(cx, local).is_ready() {
-                continue;
+                return Poll::Ready(true);
             }
             // Answers to pings, and what an earlier send was cancelled with.
             let _ = self.poll_write_out(cx, local);
@@ -115,7 +121,8 @@ impl Driver {
     }
 
     /// Reads on for the control frames behind waiting messages, which are held in bounded memory. Returns when nothing
-    /// more has arrived, with true, or when no more may be held.
+    /// more has arrived, with true, or when no more may be held. What lies behind a message that is not held stays with
+    /// the transport, the end of the stream too.
     pub(super) fn read_held(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
         loop {
             let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
@@ -134,7 +141,8 @@ impl Driver {
             if self.conn.state() != State::Open {
                 return true;
             }
-            if self.input.is_full() || held >= HELD_BYTES_MAX {
+            let stalled = self.conn.is_stalled(self.input.unread().len());
+            if stalled || self.input.is_full() || held >= HELD_BYTES_MAX {
                 self.rest(cx, local);
                 return false;
             }

@@ -49,6 +49,7 @@ impl Driver {
             if self.poll_write_out(cx, local).is_ready() && !busy {
                 continue;
             }
+            self.queue_awaited = true;
             if !self.poll_meanwhile(cx, local) {
                 return Poll::Pending;
             }
@@ -72,6 +73,7 @@ impl Driver {
             if self.poll_write_out(cx, local).is_ready() {
                 return Poll::Ready(self.failure.is_none());
             }
+            self.queue_awaited = true;
             if !self.poll_meanwhile(cx, local) {
                 return Poll::Pending;
             }
@@ -103,10 +105,38 @@ impl Driver {
     fn poll_meanwhile(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
         let answers = self.conn.queued_bytes();
         let state = self.conn.state();
-        let all_read = self.read_held(cx, local);
-        // A peer is judged only when all that it has sent was read.
-        let timed = all_read && self.poll_timer(cx, local);
+        let blocked = !self.read_held(cx, local);
+        // A peer is judged only when all that it has sent was read. Behind a full hold nothing is read: there it has to take what
+        // waits for it, and gets a keepalive's time for that.
+        if blocked && (!self.hold_full || answers == 0) {
+            self.conn.heard();
+        }
+        self.hold_full = blocked;
+        let timed = self.poll_timer(cx, local);
         timed || self.conn.state() != state || self.conn.queued_bytes() != answers
+    }
+
+    /// Whether [`attend`](Driver::attend) has something to do and would replace another task's waker by the one of `cx`.
+    pub(crate) fn is_unattended_but_awaited(&self, cx: &Context<'_>) -> bool {
+        !self.attended
+            && self.waiters.is_none()
+            && self.last_waiting.as_ref().is_some_and(|waker| !waker.will_wake(cx.waker()))
+    }
+
+    /// Attends to control frames and deadlines without waiting, unless a receiver has just done so: for a task that sends and
+    /// never has to wait for it. Tells whether that was done; the task is woken then when there is more to attend to.
+    pub(crate) fn attend(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
+        if std::mem::take(&mut self.attended) || self.conn.state() != State::Open {
+            return false;
+        }
+        let queued = self.conn.queued_bytes();
+        // Once more where a deadline has passed, to be woken for the next one.
+        let _ =
+            self.read_held(cx, local) && self.poll_timer(cx, local) && self.poll_timer(cx, local);
+        if self.conn.queued_bytes() > queued {
+            let _ = self.poll_write_out(cx, local);
+        }
+        true
     }
 
     /// The piece writer waits for the transport: it is not idle.

@@ -1,26 +1,21 @@
-//! Accepts TCP connections, and takes each from its first byte to the end of its handler.
+//! Accepts TCP connections and gives each a task of its own. Tells the errors that pass from those that end a listener.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::server::hosted::{HandlerOutcome, Hosted};
-use crate::server::http;
+use crate::server::connection;
+use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::Inner;
-use crate::server::launch::host;
-use crate::server::opening::{self, Opened};
-use crate::server::request::Request;
-use crate::server::tracker::{Phase, TaskGuard};
+use crate::server::request::{Addresses, Request};
+use crate::server::tracker::Phase;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 
-/// Accepts until the server shuts down.
+/// Accepts until the server shuts down or the listener fails for good.
 pub(crate) async fn serve<S, H, F>(
     inner: Arc<Inner<S>>,
     listener: TcpListener,
@@ -33,6 +28,7 @@ where
 {
     let closing = inner.tracker.reached(Phase::Closing);
     tokio::pin!(closing);
+    let mut pause = PAUSE_MIN;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -41,76 +37,154 @@ where
         };
         match accepted {
             Ok((stream, peer)) => {
-                let guard = inner.tracker.task();
-                let opening = connection(inner.clone(), stream, peer, handler.clone());
-                tokio::spawn(Task {
-                    opening: Some(Box::pin(opening)),
-                    hosted: None,
-                    _counted: guard,
-                });
+                pause = PAUSE_MIN;
+                match prepare(stream, peer) {
+                    Ok((transport, addresses)) => {
+                        let handler = handler.clone();
+                        tokio::spawn(connection::run(inner.clone(), transport, addresses, handler));
+                    }
+                    Err(error) => tracing::debug!(%peer, %error, "a connection is gone already"),
+                }
             }
-            // The peer has gone, or the system is short of something that others will give back.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+            Err(error) => match Failed::of(&error) {
+                Failed::Connection => tracing::debug!(%error, "a connection is gone already"),
+                Failed::ForAWhile => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::select! {
+                        () = &mut closing => return Ok(()),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Failed::Listener => return Err(error),
+            },
+        }
+    }
+}
+
+fn prepare(stream: TcpStream, peer: SocketAddr) -> io::Result<(Transport, Addresses)> {
+    stream.set_nodelay(true)?;
+    let addresses = Addresses { peer: Some(peer), local: Some(stream.local_addr()?) };
+    Ok((Transport::Tcp(stream), addresses))
+}
+
+/// What an error of accepting is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failed {
+    /// The connection to be accepted, which its peer has given up. The next may be fine.
+    Connection,
+    /// The system or the network, which is short of something now.
+    ForAWhile,
+    /// The listener: it will never accept again.
+    Listener,
+}
+
+impl Failed {
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock => Self::Connection,
+            // A firewall that forbids a connection is told as a permission that is missing.
+            ErrorKind::PermissionDenied
+            | ErrorKind::OutOfMemory
+            | ErrorKind::TimedOut
+            | ErrorKind::NetworkDown
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable => Self::ForAWhile,
+            _ if error.raw_os_error().is_some_and(|code| PASSING.contains(&code)) => {
+                Self::ForAWhile
             }
+            _ => Self::Listener,
         }
     }
 }
 
-pin_project! {
-    /// One TCP connection. What opening it needs, and plain HTTP, is boxed: an open connection carries only the
-    /// handler.
-    struct Task<O, F> {
-        opening: Option<Pin<Box<O>>>,
-        #[pin]
-        hosted: Option<Hosted<F>>,
-        _counted: TaskGuard,
+/// Errors that pass and have no [`ErrorKind`] of their own: those of too many open files and of missing buffers, and the
+/// network's that Linux reports for the connection to be accepted (accept(2), "Error handling").
+#[cfg(unix)]
+const PASSING: &[i32] = &[
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ENOBUFS,
+    libc::EPROTO,
+    libc::ENOPROTOOPT,
+    libc::EHOSTDOWN,
+    libc::EOPNOTSUPP,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    libc::ENONET,
+];
+/// The same of Windows: WSAEMFILE and WSAENOBUFS.
+#[cfg(not(unix))]
+const PASSING: &[i32] = &[10024, 10055];
+
+/// How long accepting rests after the first error that will pass; twice as long after each further one.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest rest.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn errors_of_one_connection_do_not_keep_others_waiting() {
+        for code in [libc::ECONNABORTED, libc::ECONNRESET, libc::EINTR, libc::EWOULDBLOCK] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(Failed::of(&error), Failed::Connection, "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_shortage_and_the_networks_errors_pass() {
+        // accept(2) of Linux lists them.
+        for code in [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EPROTO,
+            libc::EPERM,
+            libc::ENETDOWN,
+            libc::ENOPROTOOPT,
+            libc::EHOSTDOWN,
+            libc::EHOSTUNREACH,
+            libc::EOPNOTSUPP,
+            libc::ENETUNREACH,
+            libc::ETIMEDOUT,
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(Failed::of(&error), Failed::ForAWhile, "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn anything_else_ends_the_listener() {
+        for code in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK, libc::EFAULT] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(Failed::of(&error), Failed::Listener, "{error}");
+        }
+        assert_eq!(Failed::of(&io::Error::other("gone")), Failed::Listener);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn serve_returns_the_error_of_a_listener_that_is_dead() {
+        use std::os::fd::AsFd;
+
+        use crate::server::builder::Server;
+
+        // Linux lets a listening socket be shut down; accepting from it is EINVAL then.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let same = listener.as_fd().try_clone_to_owned().expect("a file to spare");
+        std::net::TcpStream::from(same).shutdown(std::net::Shutdown::Both).expect("it listens");
+        let serving = serve(Server::default().inner, listener, |_: WebSocket, _| async {});
+        let ended = tokio::time::timeout(Duration::from_secs(10), serving).await;
+        let error = ended.expect("it returns").expect_err("nobody can connect");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
 }
-
-impl<O, F> Future for Task<O, F>
-where
-    O: Future<Output = Option<Hosted<F>>>,
-    F: Future<Output: HandlerOutcome>,
-{
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if let Some(opening) = this.opening {
-            let hosted = ready!(opening.as_mut().poll(cx));
-            this.hosted.set(hosted);
-            *this.opening = None;
-        }
-        match this.hosted.as_pin_mut() {
-            Some(hosted) => hosted.poll(cx),
-            None => Poll::Ready(()),
-        }
-    }
-}
-
-/// Takes a TCP connection from its first byte to a handler, or through all of its plain HTTP.
-async fn connection<S, H, F>(
-    inner: Arc<Inner<S>>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    handler: H,
-) -> Option<Hosted<F>>
-where
-    S: Send + Sync + 'static,
-    H: Fn(WebSocket, Request<S>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output: HandlerOutcome> + Send + 'static,
-{
-    match opening::open(&inner, stream, peer).await {
-        Ok(Opened::WebSocket(accepted, stream)) => {
-            return Some(host(&inner, *accepted, Transport::Tcp(stream), handler));
-        }
-        Ok(Opened::Http(prefixed)) => http::serve(inner, prefixed, peer, handler).await,
-        Err(error) => tracing::debug!(%peer, %error, "no connection was opened"),
-    }
-    None
-}
-
-/// How long accepting rests after an error.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

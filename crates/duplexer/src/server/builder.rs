@@ -1,26 +1,33 @@
 //! A server's settings, and the server as its user holds it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{Keepalive, Limits, ServerConfig};
 use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
 use crate::extensions::negotiators;
 use crate::server::accept;
+use crate::server::connection;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::{Authorize, Inner};
 use crate::server::origin::Origins;
-use crate::server::request::{Rejection, Request};
+use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
+use crate::transport::Transport;
+use crate::waiters::Waiters;
 
 /// Serves WebSockets, and plain HTTP beside them. Clones are the same server.
 ///
@@ -64,8 +71,12 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// A handler that returns an error or panics has its connection closed with 1011; one that returns, or drops its
     /// socket, with 1000.
     ///
+    /// Cancel-safe: dropped, it stops accepting and closes the listener, while connections that were accepted go on as the
+    /// tasks they are, until they end or `shutdown` ends them. After `shutdown` it returns at once.
+    ///
     /// # Errors
-    /// The listener failed in a way that will not pass.
+    /// The listener failed in a way that will not pass. Errors that do (a connection given up before it was accepted, too many
+    /// open files, no memory, a network that is down) are logged, and accepting goes on after at most 1 s.
     pub async fn serve<H, F>(&self, listener: TcpListener, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket, Request<S>) -> F + Clone + Send + Sync + 'static,
@@ -74,8 +85,55 @@ impl<S: Send + Sync + 'static> Server<S> {
         accept::serve(self.inner.clone(), listener, handler).await
     }
 
+    /// Serves one connection over a byte stream that leads to a client, such as a TLS or Unix stream, with all of the
+    /// server's settings: `handler` runs if it asks for a WebSocket, plain HTTP goes to [`http`](ServerBuilder::http), and
+    /// `shutdown` ends it. Returns when the connection and its handler have ended, or when nothing came of it, which is logged.
+    /// After `shutdown` it returns at once. `addresses` are what handlers and the check of origins are told.
+    ///
+    /// The handler runs inside this future, not as a task of its own: spawn the future to serve others meanwhile. Not
+    /// cancel-safe: dropped, it drops the handler and ends the connection without a Close; the peer sees 1006. `shutdown` waits for it as for all
+    /// others, so it has to be polled or dropped then. To be polled on a tokio runtime with timers.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use duplexer::{Addresses, Client, Server};
+    /// let (ours, theirs) = tokio::io::duplex(4096);
+    /// tokio::spawn(async move {
+    ///     let greet = |mut socket: duplexer::WebSocket, _| async move { socket.send("hello").await };
+    ///     Server::default().serve_over(theirs, Addresses::default(), greet).await;
+    /// });
+    /// let mut socket = Client::default().connect_over(ours, "ws://example.com/").await?;
+    /// assert_eq!(socket.recv().await?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn serve_over<T, H, F>(&self, io: T, addresses: Addresses, handler: H)
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        H: FnOnce(WebSocket, Request<S>) -> F,
+        F: Future<Output: HandlerOutcome>,
+    {
+        if !self.inner.tracker.is_serving() {
+            return;
+        }
+        let transport = Transport::other(io);
+        let mut served = pin!(connection::run(self.inner.clone(), transport, addresses, handler));
+        // A task of ours has one waker for ever, which its host and the tracker count on; the caller's may change.
+        let waiters = Arc::new(Waiters::default());
+        let waker = Waker::from(waiters.clone());
+        poll_fn(|cx| {
+            waiters.add(cx);
+            served.as_mut().poll(&mut Context::from_waker(&waker))
+        })
+        .await;
+    }
+
     /// Ends the server: no more connections are accepted, open ones are closed with 1001, and what has not ended after `grace`
     /// is dropped. Returns when nothing runs any more. A handler sees the end of its connection, and may do more until then.
+    ///
+    /// Cancel-safe: dropped, it leaves the server closing, with nothing to drop what does not end by itself. Another call, also
+    /// at the same time, counts its own `grace` from then on; the first to run out counts for all.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.tracker.shutdown(grace).await;
     }

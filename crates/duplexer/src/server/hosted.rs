@@ -15,6 +15,13 @@ use crate::handle::Shared;
 use crate::server::tracker::{Phase, SocketGuard};
 
 /// What a handler may return: nothing, or a `Result` whose error closes the connection with 1011 and is logged.
+///
+/// ```
+/// use duplexer::HandlerOutcome;
+/// assert!(().outcome().is_ok());
+/// let failed: Result<(), std::io::Error> = Err(std::io::Error::other("no room"));
+/// assert_eq!(failed.outcome().unwrap_err().to_string(), "no room");
+/// ```
 pub trait HandlerOutcome {
     /// The error, as the server logs it.
     ///
@@ -97,21 +104,30 @@ where
         self.shared.now(|driver, local| driver.start_close(reason.as_ref(), local));
     }
 
-    /// Writes what the handler has sent, and gives its buffers back.
+    /// Writes what the handler has sent, attends to control frames and deadlines where the handler does not, and gives
+    /// buffers back.
     fn poll_written(&self, cx: &mut Context<'_>) -> State {
-        let (written, state) = self.shared.poll(cx, |driver, cx, local| {
-            let written = driver.poll_write_out(cx, local).is_ready();
-            driver.settle(local);
-            (written, driver.conn.state())
-        });
-        if !written {
-            // The handler may wait for something else: from now on both are woken.
-            self.shared.share();
-            self.shared.poll(cx, |driver, cx, local| {
-                let _ = driver.poll_write_out(cx, local);
-            });
+        let (state, alone) = self.look(cx);
+        if alone {
+            return state;
         }
-        state
+        // Something in the handler may wait with a waker of its own: from now on all are woken.
+        self.shared.share();
+        self.look(cx).0
+    }
+
+    /// The same; tells also whether nobody else can be waiting for the connection.
+    fn look(&self, cx: &mut Context<'_>) -> (State, bool) {
+        let mut looked = (State::Open, true);
+        let _ = self.shared.poll(cx, |driver, cx, local| {
+            let written = driver.poll_write_out(cx, local).is_ready();
+            let awaited = driver.is_unattended_but_awaited(cx);
+            let waits = !awaited && driver.attend(cx, local);
+            driver.settle(local);
+            looked = (driver.conn.state(), written && !awaited);
+            if written && !waits { Poll::Ready(()) } else { Poll::Pending }
+        });
+        looked
     }
 }
 

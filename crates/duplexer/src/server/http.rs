@@ -1,8 +1,7 @@
 //! Plain HTTP on the same port: hyper serves it with the user's tower service, and a request that asks for a WebSocket, the
 //! connection's first or a later one, goes to the handler.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use duplexer_proto::handshake::{self, RequestError};
 use http::header::CONTENT_LENGTH;
@@ -11,32 +10,56 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::Inner;
-use crate::server::launch::host;
-use crate::server::opening::decide;
+use crate::server::opening::{Accepted, decide};
 use crate::server::prefixed::Prefixed;
-use crate::server::request;
+use crate::server::request::{Addresses, Rejection};
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
-use crate::socket::WebSocket;
 use crate::transport::Transport;
 
-/// Serves one TCP connection that began with plain HTTP.
-pub(crate) async fn serve<S, H, F>(inner: Arc<Inner<S>>, io: Prefixed, peer: SocketAddr, handler: H)
-where
-    S: Send + Sync + 'static,
-    H: Fn(WebSocket, request::Request<S>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output: HandlerOutcome> + Send + 'static,
-{
-    let Ok(local) = io.stream.local_addr() else { return };
+/// A connection that hyper gives up once it has sent the answer.
+type Upgrading<S> = Mutex<Option<(Accepted<S>, OnUpgrade)>>;
+
+/// Serves one connection that began with plain HTTP, to its end or to the request for a WebSocket that was accepted.
+pub(crate) async fn serve<S: Send + Sync + 'static>(
+    inner: &Arc<Inner<S>>,
+    io: Prefixed,
+    addresses: Addresses,
+) -> Option<(Accepted<S>, Transport)> {
+    let upgrading = Arc::new(Upgrading::<S>::default());
+    serve_plain(inner, io, addresses, &upgrading).await;
+    let (mut accepted, upgraded) =
+        upgrading.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    match upgraded.await.map(|io| io.downcast::<TokioIo<Prefixed>>()) {
+        Ok(Ok(parts)) => {
+            let Prefixed { before, transport } = parts.io.into_inner();
+            accepted.early = [&parts.read_buf[..], &before[..]].concat().into();
+            return Some((accepted, transport));
+        }
+        Ok(Err(_)) => tracing::error!("an upgraded connection is not the one served"),
+        Err(error) => {
+            tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
+        }
+    }
+    None
+}
+
+/// Runs hyper.
+async fn serve_plain<S: Send + Sync + 'static>(
+    inner: &Arc<Inner<S>>,
+    io: Prefixed,
+    addresses: Addresses,
+    upgrading: &Arc<Upgrading<S>>,
+) {
     let service = service_fn(|request: Request<Incoming>| {
-        let (inner, handler) = (inner.clone(), handler.clone());
+        let (inner, upgrading) = (inner.clone(), upgrading.clone());
         async move {
             if handshake::Request::is_attempted(request.headers()) {
-                return Ok(upgrade(inner, request, peer, local, handler).await);
+                return Ok(upgrade(&inner, request, addresses, &upgrading).await);
             }
             match &inner.http {
                 Some(http) => http(request).await,
@@ -54,6 +77,8 @@ where
         .with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {
+        // A request that was read before the shutdown is answered.
+        biased;
         ended = &mut served => ended,
         () = inner.tracker.reached(Phase::Closing) => {
             served.as_mut().graceful_shutdown();
@@ -64,23 +89,17 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "HTTP connection failed");
+        tracing::debug!(peer = ?addresses.peer, %error, "HTTP connection failed");
     }
 }
 
-/// Answers a request for a WebSocket that hyper has read; the connection then runs as a task of its own.
-async fn upgrade<S, H, F>(
-    inner: Arc<Inner<S>>,
+/// Answers a request for a WebSocket that hyper has read.
+async fn upgrade<S>(
+    inner: &Inner<S>,
     mut request: Request<Incoming>,
-    peer: SocketAddr,
-    local: SocketAddr,
-    handler: H,
-) -> Response<AnyBody>
-where
-    S: Send + Sync + 'static,
-    H: Fn(WebSocket, request::Request<S>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output: HandlerOutcome> + Send + 'static,
-{
+    addresses: Addresses,
+    upgrading: &Upgrading<S>,
+) -> Response<AnyBody> {
     let upgraded = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
     let asked = match handshake::Request::from_parts(&parts) {
@@ -88,7 +107,7 @@ where
         Err(error) => return text(error.response()),
     };
     let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(&inner, asked, peer, local)).await;
+    let decided = tokio::time::timeout(after, decide(inner, asked, addresses)).await;
     let late = |_| Err(RequestError::TimedOut { after }.into());
     let mut accepted = match decided.unwrap_or_else(late) {
         Ok(accepted) => accepted,
@@ -97,20 +116,7 @@ where
         }
     };
     let response = std::mem::take(&mut accepted.acceptance.response);
-    let guard = inner.tracker.task();
-    tokio::spawn(async move {
-        let parts = match upgraded.await.map(|io| io.downcast::<TokioIo<Prefixed>>()) {
-            Ok(Ok(parts)) => parts,
-            Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one served"),
-            Err(error) => return tracing::debug!(%peer, %error, "no connection was opened"),
-        };
-        let Prefixed { before, stream } = parts.io.into_inner();
-        accepted.early = [&parts.read_buf[..], &before[..]].concat().into();
-        let hosted = host(&inner, accepted, Transport::Tcp(stream), handler);
-        drop(inner);
-        hosted.await;
-        drop(guard);
-    });
+    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((accepted, upgraded));
     response.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())
 }
 
@@ -122,7 +128,7 @@ fn text(response: Response<String>) -> Response<AnyBody> {
 }
 
 fn plain(status: StatusCode) -> Response<AnyBody> {
-    text(request::Rejection::new(status, format!("{status}\n")).response())
+    text(Rejection::new(status, format!("{status}\n")).response())
 }
 
 /// The least that hyper takes.

@@ -20,7 +20,7 @@ pub(crate) fn host<S, H, F>(
     handler: H,
 ) -> Hosted<F>
 where
-    H: Fn(WebSocket, Request<S>) -> F,
+    H: FnOnce(WebSocket, Request<S>) -> F,
     F: Future<Output: HandlerOutcome>,
 {
     let input = Input::starting_with(&accepted.early);

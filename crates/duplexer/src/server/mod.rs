@@ -2,6 +2,7 @@
 
 mod accept;
 mod builder;
+mod connection;
 mod hosted;
 mod http;
 mod inner;
@@ -16,4 +17,4 @@ mod tracker;
 pub use builder::{Server, ServerBuilder};
 pub use hosted::HandlerOutcome;
 pub use origin::Origins;
-pub use request::{Rejection, Request};
+pub use request::{Addresses, Rejection, Request};

@@ -1,9 +1,8 @@
-//! The opening of one TCP connection: its first head is read, and answered where it asks for a WebSocket. One deadline covers
+//! The opening of one connection: its first head is read, and answered where it asks for a WebSocket. One deadline covers
 //! it all, however the bytes dribble in.
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
@@ -11,17 +10,17 @@ use duplexer_proto::{Acceptance, AnswerError, Opening, ServerHandshake, reject};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::server::inner::Inner;
 use crate::server::prefixed::Prefixed;
-use crate::server::request::{Rejection, Request};
+use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::tracker::Phase;
+use crate::transport::Transport;
 
-/// What a TCP connection turned out to be.
+/// What a connection turned out to be.
 pub(crate) enum Opened<S> {
-    WebSocket(Box<Accepted<S>>, TcpStream),
+    WebSocket(Box<Accepted<S>>, Transport),
     Http(Prefixed),
 }
 
@@ -34,32 +33,34 @@ pub(crate) struct Accepted<S> {
     pub(crate) early: Bytes,
 }
 
-/// Reads the head and answers it.
+/// Reads the head and answers it, unless the server runs out of patience first.
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
-    mut stream: TcpStream,
-    peer: SocketAddr,
+    transport: Transport,
+    addresses: Addresses,
 ) -> Result<Opened<S>, OpenError> {
-    stream.set_nodelay(true)?;
-    let local = stream.local_addr()?;
-    let limit = inner.config.limits.open_timeout;
-    let opened = tokio::select! {
-        opened = tokio::time::timeout(limit, read_and_answer(inner, &mut stream, peer, local)) => opened,
-        () = inner.tracker.reached(Phase::Dropping) => return Err(OpenError::Shutdown),
-    };
-    match opened {
-        Ok(Ok(Answer::Accepted(accepted))) => Ok(Opened::WebSocket(accepted, stream)),
-        Ok(Ok(Answer::Plain(before))) => Ok(Opened::Http(Prefixed { before, stream })),
-        Ok(Err(error)) => {
+    tokio::select! {
+        opened = open_in_time(inner, transport, addresses) => opened,
+        () = inner.tracker.reached(Phase::Dropping) => Err(OpenError::Shutdown),
+    }
+}
+
+async fn open_in_time<S>(
+    inner: &Inner<S>,
+    mut transport: Transport,
+    addresses: Addresses,
+) -> Result<Opened<S>, OpenError> {
+    let after = inner.config.limits.open_timeout;
+    let answer = read_and_answer(inner, &mut transport, addresses);
+    let answered = tokio::time::timeout(after, answer).await;
+    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
+        Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport })),
+        Err(error) => {
             if let Some(response) = error.response() {
-                refuse(&mut stream, &response).await?;
+                refuse(&mut transport, &response).await?;
             }
             Err(error)
-        }
-        Err(_) => {
-            let error = RequestError::TimedOut { after: limit };
-            refuse(&mut stream, &error.response()).await?;
-            Err(error.into())
         }
     }
 }
@@ -72,14 +73,13 @@ enum Answer<S> {
 
 async fn read_and_answer<S>(
     inner: &Inner<S>,
-    stream: &mut TcpStream,
-    peer: SocketAddr,
-    local: SocketAddr,
+    transport: &mut Transport,
+    addresses: Addresses,
 ) -> Result<Answer<S>, OpenError> {
     let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
     let mut buffer = [0; READ_BYTES];
     loop {
-        let len = stream.read(&mut buffer).await?;
+        let len = transport.read(&mut buffer).await?;
         if len == 0 {
             return Err(OpenError::Gone);
         }
@@ -89,8 +89,9 @@ async fn read_and_answer<S>(
                 return Ok(Answer::Plain(received.into()));
             }
             Some(Opening::WebSocket { request, consumed }) => {
-                let mut accepted = decide(inner, request, peer, local).await?;
-                stream.write_all(&accepted.acceptance.response_bytes()).await?;
+                let mut accepted = decide(inner, request, addresses).await?;
+                transport.write_all(&accepted.acceptance.response_bytes()).await?;
+                transport.flush().await?;
                 accepted.early = Bytes::copy_from_slice(&buffer[consumed..len]);
                 return Ok(Answer::Accepted(Box::new(accepted)));
             }
@@ -103,10 +104,9 @@ async fn read_and_answer<S>(
 pub(crate) async fn decide<S>(
     inner: &Inner<S>,
     request: handshake::Request,
-    peer: SocketAddr,
-    local: SocketAddr,
+    addresses: Addresses,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = Request::new(request, peer, local);
+    let request = Request::new(request, addresses);
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
@@ -114,13 +114,13 @@ pub(crate) async fn decide<S>(
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
-async fn refuse(stream: &mut TcpStream, response: &Response<String>) -> Result<(), OpenError> {
+async fn refuse(transport: &mut Transport, response: &Response<String>) -> Result<(), OpenError> {
     let bytes = reject(response)?;
     let drained = async {
-        stream.write_all(&bytes).await?;
-        stream.shutdown().await?;
+        transport.write_all(&bytes).await?;
+        transport.shutdown().await?;
         let mut rest = [0; READ_BYTES];
-        while stream.read(&mut rest).await? > 0 {}
+        while transport.read(&mut rest).await? > 0 {}
         Ok::<(), io::Error>(())
     };
     match tokio::time::timeout(REFUSAL_TIME, drained).await {
@@ -129,7 +129,7 @@ async fn refuse(stream: &mut TcpStream, response: &Response<String>) -> Result<(
     }
 }
 
-/// No WebSocket connection came of a TCP connection.
+/// No WebSocket came of a connection.
 #[derive(Debug)]
 pub(crate) enum OpenError {
     Io(io::Error),

@@ -26,7 +26,8 @@ enum Rule {
 
 impl Origins {
     /// Pages of the same host and port as the request's `Host`: the default. On a loopback address `Host` itself must
-    /// then be a loopback name, because any name can be made to lead there.
+    /// then be a loopback name, because any name can be made to lead there; where the connection's local address is not
+    /// known (see [`Addresses`](crate::Addresses)) that is not looked at.
     #[must_use]
     pub const fn same_host() -> Self {
         Self(Rule::SameHost)
@@ -62,7 +63,9 @@ impl Origins {
                 host.escape_debug()
             )));
         }
-        if request.local().ip().to_canonical().is_loopback() && !is_loopback_name(host) {
+        let on_loopback =
+            request.local().is_some_and(|local| local.ip().to_canonical().is_loopback());
+        if on_loopback && !is_loopback_name(host) {
             return Err(refuse(&format!(
                 "the host `{}` is no loopback name, but this address is",
                 host.escape_debug()

@@ -1,4 +1,4 @@
-//! A TCP stream with bytes put back in front, for an HTTP stack that comes second.
+//! A transport with bytes put back in front, for an HTTP stack that comes second.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-/// Reads `before`, then the stream.
+use crate::transport::Transport;
+
+/// Reads `before`, then the transport.
 pub(crate) struct Prefixed {
     pub(crate) before: Bytes,
-    pub(crate) stream: TcpStream,
+    pub(crate) transport: Transport,
 }
 
 impl AsyncRead for Prefixed {
@@ -21,7 +22,7 @@ impl AsyncRead for Prefixed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.before.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            return Pin::new(&mut self.transport).poll_read(cx, buffer);
         }
         let len = self.before.len().min(buffer.remaining());
         buffer.put_slice(&self.before[..len]);
@@ -36,7 +37,7 @@ impl AsyncWrite for Prefixed {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(&mut self.transport).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -44,18 +45,18 @@ impl AsyncWrite for Prefixed {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.transport).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }

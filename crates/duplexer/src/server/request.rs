@@ -1,12 +1,14 @@
 //! What a server knows of a client that asks for a connection, and how it says no.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use duplexer_proto::handshake;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use tokio::net::TcpStream;
 
 /// A valid request for a connection, with what [`authorize`](crate::ServerBuilder::authorize) returned for it.
 ///
@@ -14,7 +16,7 @@ use http::{Response, StatusCode};
 ///
 /// ```
 /// # async fn handler(mut socket: duplexer::WebSocket, request: duplexer::Request) {
-/// println!("{} asks for {}", request.peer(), request.path());
+/// println!("{:?} asks for {}", request.peer(), request.path());
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -26,13 +28,12 @@ pub struct Request<S = ()> {
 #[derive(Debug)]
 struct Head {
     request: handshake::Request,
-    peer: SocketAddr,
-    local: SocketAddr,
+    addresses: Addresses,
 }
 
 impl Request {
-    pub(crate) fn new(request: handshake::Request, peer: SocketAddr, local: SocketAddr) -> Self {
-        Self { head: Arc::new(Head { request, peer, local }), state: () }
+    pub(crate) fn new(request: handshake::Request, addresses: Addresses) -> Self {
+        Self { head: Arc::new(Head { request, addresses }), state: () }
     }
 
     pub(crate) fn with<S>(self, state: S) -> Request<S> {
@@ -77,16 +78,16 @@ impl<S> Request<S> {
         self.head.request.subprotocols()
     }
 
-    /// The address that the connection comes from.
+    /// The address that the connection comes from; `None` where [`serve_over`](crate::Server::serve_over) was told of none.
     #[must_use]
-    pub fn peer(&self) -> SocketAddr {
-        self.head.peer
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.head.addresses.peer
     }
 
-    /// The address that it came to.
+    /// The address that it came to; `None` as above.
     #[must_use]
-    pub fn local(&self) -> SocketAddr {
-        self.head.local
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.head.addresses.local
     }
 
     /// What `authorize` returned.
@@ -103,6 +104,35 @@ impl<S> Request<S> {
 
     pub(crate) fn handshake(&self) -> &handshake::Request {
         &self.head.request
+    }
+}
+
+/// The addresses of a transport's two ends, where it has any. By default none is known.
+///
+/// ```
+/// # async fn example(stream: tokio::net::TcpStream) -> std::io::Result<()> {
+/// let addresses = duplexer::Addresses::of(&stream)?;
+/// assert_eq!(addresses.peer, Some(stream.peer_addr()?));
+/// # Ok(())
+/// # }
+/// assert_eq!(duplexer::Addresses::default().peer, None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// Where the connection comes from.
+    pub peer: Option<SocketAddr>,
+    /// Where it came to. [`Origins::same_host`](crate::Origins::same_host) looks at it.
+    pub local: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// Those of a TCP connection.
+    ///
+    /// # Errors
+    /// The connection is gone already.
+    pub fn of(stream: &TcpStream) -> io::Result<Self> {
+        Ok(Self { peer: Some(stream.peer_addr()?), local: Some(stream.local_addr()?) })
     }
 }
 

@@ -57,7 +57,13 @@ impl Tracker {
         let _ = phases.wait_for(dropping).await;
     }
 
-    /// Closes everything with 1001, and drops what is left after `grace`.
+    /// Whether nobody has begun to shut down.
+    pub(crate) fn is_serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving
+    }
+
+    /// Closes everything with 1001, and drops what is left after `grace`. Dropped, it leaves the closing as it is; another
+    /// call counts its own grace.
     pub(crate) async fn shutdown(&self, grace: Duration) {
         self.enter(Phase::Closing);
         if tokio::time::timeout(grace, self.idle()).await.is_ok() {
@@ -67,11 +73,17 @@ impl Tracker {
         self.idle().await;
     }
 
-    /// Tells everything that runs what is to be done. Hosts look when they are woken, in their own polls: from here no
+    /// Tells everything that runs what is to be done; there is no way back to an earlier phase. Hosts look when they are woken, in their own polls: from here no
     /// connection is locked.
     fn enter(&self, phase: Phase) {
-        self.now.store(phase as u8, Ordering::Release);
-        self.phase.send_replace(phase);
+        self.now.fetch_max(phase as u8, Ordering::Release);
+        self.phase.send_if_modified(|now| {
+            let later = (*now as u8) < phase as u8;
+            if later {
+                *now = phase;
+            }
+            later
+        });
         let sockets: Vec<_> =
             self.lock().iter().filter_map(|(_, socket)| socket.upgrade()).collect();
         for socket in sockets {
@@ -129,5 +141,27 @@ const CLOSING: u8 = Phase::Closing as u8;
 impl Drop for SocketGuard {
     fn drop(&mut self) {
         self.tracker.lock().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_with_more_patience_does_not_stop_what_is_being_dropped() {
+        let tracker = Tracker::new();
+        let running = tracker.task();
+        let first = tokio::spawn({
+            let tracker = tracker.clone();
+            async move { tracker.shutdown(Duration::ZERO).await }
+        });
+        tracker.reached(Phase::Dropping).await;
+        let later = tracker.shutdown(Duration::from_secs(60));
+        assert!(tokio::time::timeout(Duration::from_secs(1), later).await.is_err());
+        assert_eq!(*tracker.phase.borrow(), Phase::Dropping);
+        assert_eq!(tracker.now.load(Ordering::Acquire), Phase::Dropping as u8);
+        drop(running);
+        first.await.expect("no panic");
     }
 }

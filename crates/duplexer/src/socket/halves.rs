@@ -31,9 +31,10 @@ use crate::socket::writer::MessageWriter;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct Sender {
     pub(super) handle: Handle,
+    /// A message that the sink has taken and that could not be queued yet.
+    pub(super) parked: Option<Box<Message>>,
 }
 
 /// The half that receives.
@@ -59,7 +60,7 @@ type Sent = Result<(), SendError>;
 /// The halves of a connection, without leave to be used at once yet.
 pub(super) fn halves(shared: Arc<Shared>) -> (Sender, Receiver) {
     let handle = Handle::new(shared);
-    (Sender { handle: handle.clone() }, Receiver { handle })
+    (Sender { handle: handle.clone(), parked: None }, Receiver { handle })
 }
 
 impl Receiver {
@@ -166,10 +167,12 @@ impl Sender {
                     }
                     queued = true;
                 }
-                if corked || ready!(driver.poll_flush(cx, local)) {
+                if corked {
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Err(SendError::why(driver)))
+                let flushed = ready!(driver.poll_flush(cx, local));
+                driver.attend(cx, local);
+                Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
             })
         })
         .await
@@ -182,8 +185,9 @@ impl Sender {
     /// As [`try_send`](Sender::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), TrySendError> {
         self.try_queue(
-            || prepared.message().clone(),
-            |driver, local| {
+            (),
+            |()| prepared.message().clone(),
+            |(), driver, local| {
                 let options = SendOptions::default();
                 driver.conn.send_prepared(prepared, options, &mut local.scratch)
             },
@@ -204,11 +208,12 @@ impl Sender {
     /// # Errors
     /// The message did not fit and is given back, or nothing can be sent any more.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        let message = message.into();
+        // Moved, not cloned: a client masks a payload where it lies when nobody else holds it.
         self.try_queue(
-            || message.clone(),
-            |driver, local| {
-                driver.conn.send(message.clone(), SendOptions::default(), &mut local.scratch)
+            message.into(),
+            |message| message,
+            |message, driver, local| {
+                driver.conn.send(message, SendOptions::default(), &mut local.scratch)
             },
         )
     }
@@ -349,41 +354,52 @@ impl Sender {
                     return Poll::Ready(Err(SendError::why(driver)));
                 }
             }
-            if !flush || corked || ready!(driver.poll_flush(cx, local)) {
+            if corked || !flush {
                 return Poll::Ready(Ok(()));
             }
-            Poll::Ready(Err(SendError::why(driver)))
+            let flushed = ready!(driver.poll_flush(cx, local));
+            driver.attend(cx, local);
+            Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
         })
     }
 
     pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let corked = self.handle.is_corked();
         self.handle.poll(cx, |driver, cx, local| {
+            if !corked {
+                driver.attend(cx, local);
+            }
             let ready = ready!(driver.poll_ready(cx, local));
             Poll::Ready(if ready { Ok(()) } else { Err(SendError::why(driver)) })
         })
     }
 
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let corked = self.handle.is_corked();
         self.handle.poll(cx, |driver, cx, local| {
             let flushed = ready!(driver.poll_flush(cx, local));
+            if !corked {
+                driver.attend(cx, local);
+            }
             Poll::Ready(if flushed { Ok(()) } else { Err(SendError::why(driver)) })
         })
     }
 
-    /// Queues something now or refuses, and then writes what the transport takes.
-    fn try_queue(
+    /// Queues `what` now or gives it back, and then writes what the transport takes.
+    fn try_queue<W>(
         &self,
-        message: impl FnOnce() -> Message,
-        queue: impl FnOnce(&mut Driver, &mut Local) -> Result<(), duplexer_proto::SendError>,
+        what: W,
+        give_back: impl FnOnce(W) -> Message,
+        queue: impl FnOnce(W, &mut Driver, &mut Local) -> Result<(), duplexer_proto::SendError>,
     ) -> Result<(), TrySendError> {
         self.handle.now(|driver, local| {
             if !driver.may_send() {
                 return Err(TrySendError::Closed(SendError::why(driver)));
             }
             if !driver.has_room() {
-                return Err(TrySendError::Full(message()));
+                return Err(TrySendError::Full(give_back(what)));
             }
-            queue(driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))
+            queue(what, driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))
         })?;
         self.write_now();
         Ok(())
@@ -394,6 +410,12 @@ impl Sender {
         if !self.handle.is_corked() {
             self.handle.write_now();
         }
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self { handle: self.handle.clone(), parked: None }
     }
 }
 

@@ -13,11 +13,26 @@ use crate::driver::{Driver, Failure};
 /// Why there are no more messages, where the end was not a clean one.
 ///
 /// A clean end is no error: [`recv`](crate::WebSocket::recv) then returns `None`. It is clean when this end closed and the peer
-/// answered, or when the peer closed with 1000 (normal), 1001 (going away) or without a code.
+/// answered, or when the peer closed with 1000 (normal), 1001 (going away) or without a code. Within a message that is read in
+/// pieces there is no clean end.
+///
+/// ```
+/// use duplexer::RecvError;
+/// async fn log(mut socket: duplexer::WebSocket) {
+///     match socket.recv().await {
+///         Ok(message) => println!("{message:?}"),
+///         Err(RecvError::Closed(info)) => println!("the peer says {}", info.reason),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// assert!(RecvError::EndOfStream.to_string().contains("without a closing handshake"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// The peer closed with a code that says that something was wrong, or with one of an application's (3000–4999).
+    /// The peer closed with a code that says that something was wrong, or with one of an application's (3000–4999); or, of a
+    /// message that is [read in pieces](crate::MessageReader::chunk), either end closed before the message had ended, with
+    /// any code.
     Closed(CloseInfo),
     /// The peer broke the protocol or went over a limit; it was told so.
     Fault(Fault),
@@ -59,12 +74,27 @@ impl RecvError {
             }),
         }
     }
+
+    /// What the end of a driver's connection means to the reader of a message that has not ended.
+    pub(crate) fn cut_off(driver: &Driver) -> Self {
+        match (Self::outcome(driver), driver.conn.close_info()) {
+            (Err(error), _) => error,
+            (Ok(()), Some(info)) => Self::Closed(info.clone()),
+            (Ok(()), None) => Self::Aborted,
+        }
+    }
 }
 
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed(info) => write!(f, "the peer closed the connection: {}", info.reason),
+            Self::Closed(info) => {
+                let who = match info.initiator {
+                    End::Remote => "the peer",
+                    End::Local => "this side",
+                };
+                write!(f, "{who} closed the connection: {}", info.reason)
+            }
             Self::Fault(fault) => write!(f, "the peer broke the protocol: {fault}"),
             Self::Io(error) => write!(f, "the connection failed: {error}"),
             Self::EndOfStream => {
@@ -92,13 +122,29 @@ impl std::error::Error for RecvError {
 }
 
 /// A message was not sent.
+///
+/// ```
+/// use duplexer::SendError;
+/// async fn greet(mut socket: duplexer::WebSocket) -> Result<(), SendError> {
+///     match socket.send("hello").await {
+///         Err(SendError::Closed(_)) => Ok(()), // nobody is there to be greeted
+///         sent => sent,
+///     }
+/// }
+/// assert_eq!(SendError::Closed(None).to_string(), "not sent: the connection is closed");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SendError {
     /// The connection is closing or closed; the way it ended where that is known already.
     Closed(Option<CloseInfo>),
+    /// The bytes that a [`MessageWriter`](crate::MessageWriter) was given for a text are not UTF-8, or end inside a character.
+    /// The connection has failed with 1011, since a part of the message may have left; what is sent next is `Closed`.
+    NotUtf8,
     /// The transport failed.
     Io(Arc<io::Error>),
+    /// Nothing came within the keepalive's time, or the peer took nothing of what was to be written.
+    PeerLost,
 }
 
 impl SendError {
@@ -106,6 +152,7 @@ impl SendError {
     pub(crate) fn why(driver: &Driver) -> Self {
         match driver.failure.as_deref() {
             Some(Failure::Io(error)) => Self::Io(error.clone()),
+            Some(Failure::PeerLost) => Self::PeerLost,
             _ => Self::Closed(driver.conn.close_info().cloned()),
         }
     }
@@ -118,7 +165,11 @@ impl fmt::Display for SendError {
                 write!(f, "not sent: the connection is closed ({})", info.reason)
             }
             Self::Closed(None) => f.write_str("not sent: the connection is closed"),
+            Self::NotUtf8 => f.write_str(
+                "not sent: the text is not UTF-8 (RFC 6455 §5.6); other bytes go into a binary message",
+            ),
             Self::Io(error) => write!(f, "not sent: the connection failed: {error}"),
+            Self::PeerLost => f.write_str("not sent: the peer is lost: it was silent for too long"),
         }
     }
 }
@@ -127,12 +178,24 @@ impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Closed(_) => None,
+            Self::Closed(_) | Self::NotUtf8 | Self::PeerLost => None,
         }
     }
 }
 
 /// A message was not queued at once.
+///
+/// ```
+/// use duplexer::{Message, Sender, TrySendError};
+/// fn offer(sender: &Sender, message: Message) -> Result<Option<Message>, TrySendError> {
+///     match sender.try_send(message) {
+///         Ok(()) => Ok(None),
+///         Err(TrySendError::Full(message)) => Ok(Some(message)), // for later
+///         Err(error) => Err(error),
+///     }
+/// }
+/// assert!(TrySendError::Full("hello".into()).to_string().contains("queue_bytes_max"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TrySendError {
@@ -154,6 +217,17 @@ impl fmt::Display for TrySendError {
 impl std::error::Error for TrySendError {}
 
 /// No pong was received.
+///
+/// ```
+/// use duplexer::PingError;
+/// async fn is_there(socket: &mut duplexer::WebSocket) -> bool {
+///     match socket.ping().await {
+///         Ok(round_trip) => round_trip.as_secs() < 1,
+///         Err(_) => false,
+///     }
+/// }
+/// assert_ne!(PingError::TimedOut, PingError::Closed);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PingError {

@@ -61,7 +61,8 @@ impl<'s> MessageReader<'s> {
     /// inside a character. Cancel-safe.
     ///
     /// # Errors
-    /// The connection ended before the message did, even if it was closed cleanly.
+    /// The connection ended before the message did: [`RecvError::Closed`] where it was closed, however cleanly and by
+    /// whichever end; otherwise as [`recv`](crate::Receiver::recv). Asked again, it says the same.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, RecvError> {
         poll_fn(|cx| self.poll_more(cx)).await?;
         Ok(Some(std::mem::take(&mut self.piece)).filter(|piece| !piece.is_empty()))
@@ -75,7 +76,7 @@ impl<'s> MessageReader<'s> {
                     self.last = piece.last;
                     self.piece = piece.bytes;
                 }
-                None => return Poll::Ready(Err(RecvError::EndOfStream)),
+                None => return Poll::Ready(Err(self.handle.look(RecvError::cut_off))),
             }
         }
         Poll::Ready(Ok(()))

@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 use duplexer_proto::extension::Boundary;
 use duplexer_proto::{CloseCode, MessageKind, Utf8Check};
 
+use crate::driver::Driver;
 use crate::handle::Handle;
+use crate::local::Local;
 use crate::socket::outcome::SendError;
 
 /// A message that is being sent. Others wait until it ends; when nothing is written for 30 s (a wait for the peer to read
@@ -38,11 +40,13 @@ impl<'s> MessageWriter<'s> {
     }
 
     /// Queues a piece and writes what can be written; waits while the queue is over its high mark, so any length passes in
-    /// constant memory. Compression may hold bytes back until [`flush`](MessageWriter::flush) or the end.
+    /// constant memory. In a handler that our [`Server`](crate::Server) runs pieces leave when its poll ends, as messages do.
+    /// Compression may hold bytes back until [`flush`](MessageWriter::flush) or the end.
     /// Cancel-safe: a dropped call has queued the piece whole or not at all.
     ///
     /// # Errors
-    /// The connection is closed; or the bytes of a text are not UTF-8, which fails the connection with 1007.
+    /// The connection is closed; or the bytes of a text are not UTF-8, which fails the connection with 1011:
+    /// [`SendError::NotUtf8`].
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), SendError> {
         self.put(piece, Boundary::Within).await
     }
@@ -60,7 +64,8 @@ impl<'s> MessageWriter<'s> {
     /// the end was queued, it leaves the message unfinished.
     ///
     /// # Errors
-    /// The connection is closed; or a text ends inside a character.
+    /// The connection is closed; or a text ends inside a character, which fails the connection with 1011:
+    /// [`SendError::NotUtf8`].
     pub async fn finish(mut self) -> Result<(), SendError> {
         self.put(&[], Boundary::End).await?;
         if self.handle.is_corked() { Ok(()) } else { self.leave().await }
@@ -70,8 +75,15 @@ impl<'s> MessageWriter<'s> {
         let _idle_again = IdleAgain(self.handle);
         poll_fn(|cx| self.poll_put(piece, boundary, cx)).await?;
         // What the transport takes leaves now; the rest waits in the queue, whose bound the next piece meets.
-        self.handle.write_now();
+        self.write_now();
         Ok(())
+    }
+
+    /// Writes what the transport takes at once, unless it is written after the running poll anyway.
+    fn write_now(&self) {
+        if !self.handle.is_corked() {
+            self.handle.write_now();
+        }
     }
 
     fn poll_put(
@@ -81,8 +93,12 @@ impl<'s> MessageWriter<'s> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         let Self { handle, utf8, finished } = self;
+        let corked = handle.is_corked();
         handle.poll(cx, |driver, cx, local| {
             driver.writer_busy();
+            if !corked {
+                driver.attend(cx, local);
+            }
             if !ready!(driver.poll_ready_writer(cx, local)) {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
@@ -90,8 +106,8 @@ impl<'s> MessageWriter<'s> {
                 let pushed = utf8.push(piece);
                 let ended = if boundary == Boundary::End { utf8.finish() } else { Ok(()) };
                 if pushed.and(ended).is_err() {
-                    driver.fail(CloseCode::INVALID_PAYLOAD, "text that is not UTF-8", local);
-                    return Poll::Ready(Err(SendError::why(driver)));
+                    leave_unfinished(driver, "a text was not UTF-8", local);
+                    return Poll::Ready(Err(SendError::NotUtf8));
                 }
             }
             if driver.conn.write_message(piece, boundary, &mut local.scratch).is_err() {
@@ -115,6 +131,12 @@ impl<'s> MessageWriter<'s> {
     }
 }
 
+/// Fails a connection whose message this end does not finish. RFC 6455 §7.4.1: 1011 is for an end that "encountered an
+/// unexpected condition"; the other codes for faults would blame the peer.
+fn leave_unfinished(driver: &mut Driver, reason: &str, local: &mut Local) {
+    driver.fail(CloseCode::INTERNAL_ERROR, reason, local);
+}
+
 /// Ends a time in which the writer is not idle because it waits for the peer to read.
 struct IdleAgain<'s>(&'s Handle);
 
@@ -128,9 +150,9 @@ impl Drop for MessageWriter<'_> {
     fn drop(&mut self) {
         if !self.finished {
             self.handle.now(|driver, local| {
-                driver.fail(CloseCode::INTERNAL_ERROR, "a message was abandoned", local);
+                leave_unfinished(driver, "a message was abandoned", local);
             });
-            self.handle.write_now();
+            self.write_now();
         }
     }
 }

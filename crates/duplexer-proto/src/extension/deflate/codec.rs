@@ -54,8 +54,4 @@ impl Extension for Codec {
             .decode(input, end, room, scratch.part::<DeflatePool>(), output)
             .map_err(|fault| DecodeError { extension: NAME, fault })
     }
-
-    fn held_bytes(&self) -> usize {
-        self.encoder.held_bytes() + self.decoder.held_bytes()
-    }
 }

@@ -58,14 +58,6 @@ impl Decoder {
         }
         Ok(Decoded { consumed, done: drained })
     }
-
-    /// Bytes of memory held now, roughly.
-    pub(super) fn held_bytes(&self) -> usize {
-        match &self.inflater {
-            Some(inflater) => inflater.held_bytes(),
-            None => 0,
-        }
-    }
 }
 
 impl fmt::Debug for Decoder {
@@ -74,7 +66,7 @@ impl fmt::Debug for Decoder {
             .field("takeover", &self.takeover)
             .field("window_bytes", &self.window_bytes)
             .field("begun", &self.begun)
-            .field("held_bytes", &self.held_bytes())
+            .field("holds_inflater", &self.inflater.is_some())
             .finish_non_exhaustive()
     }
 }

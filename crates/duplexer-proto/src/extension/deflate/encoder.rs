@@ -72,14 +72,6 @@ impl Encoder {
         let CompressorKind { window_bits, level } = self.kind;
         (!self.takeover).then_some(u32::from_be_bytes([b'p', b'd', window_bits, level]))
     }
-
-    /// Bytes of memory held now, roughly.
-    pub(super) fn held_bytes(&self) -> usize {
-        match self.compressor {
-            Some(_) => COMPRESSOR_BYTES + (4 << self.kind.window_bits),
-            None => 0,
-        }
-    }
 }
 
 impl fmt::Debug for Encoder {
@@ -87,7 +79,7 @@ impl fmt::Debug for Encoder {
         f.debug_struct("Encoder")
             .field("takeover", &self.takeover)
             .field("kind", &self.kind)
-            .field("held_bytes", &self.held_bytes())
+            .field("holds_compressor", &self.compressor.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -114,6 +106,3 @@ fn compress(
         }
     }
 }
-
-/// What a compressor holds beside four times its window.
-const COMPRESSOR_BYTES: usize = 249_091;

@@ -44,6 +44,8 @@ pub(super) struct Inflater {
     /// A final block (BFINAL = 1) ended the stream; what follows is a new one with the old window
     /// (§7.2.3.4).
     stream_ended: bool,
+    /// What the current message may still spend on new streams, in bytes: [`RESTART_BYTES`] for each.
+    credit: u64,
 }
 
 impl Inflater {
@@ -54,6 +56,7 @@ impl Inflater {
         self.held = None;
         self.fault = None;
         self.stream_ended = false;
+        self.credit = CREDIT_BYTES;
     }
 
     /// Inflates until the input is used up and nothing waits (`true`), or until a byte waits for
@@ -70,6 +73,7 @@ impl Inflater {
             }
             span.output.push(byte);
             span.room -= 1;
+            self.credit = self.credit.saturating_add(1);
             self.held = None;
         }
         if let Some(fault) = self.fault.take() {
@@ -96,6 +100,7 @@ impl Inflater {
             // What came before a fault counts, or the result would depend on how the input was cut.
             span.output.extend_from_slice(&stage[..step.written]);
             span.room -= step.written;
+            self.credit = self.credit.saturating_add(step.written as u64);
             status?;
             if step.written < space && !self.stream_ended {
                 if span.consumed == span.input.len() {
@@ -110,6 +115,7 @@ impl Inflater {
 
     /// Appends the tail to a message that is used up. The stream must then be between two blocks.
     pub(super) fn end_message(&mut self) -> Result<(), Fault> {
+        self.credit = CREDIT_BYTES;
         if self.stream_ended {
             // A final block was the last of the message: nothing is open.
             return Ok(());
@@ -131,11 +137,6 @@ impl Inflater {
         span.remembered = span.output.len();
     }
 
-    /// Bytes of memory held, roughly.
-    pub(super) fn held_bytes(&self) -> usize {
-        INFLATER_BYTES + self.history.bytes.capacity()
-    }
-
     /// Calls zlib once. Its own words for a fault depend on how the input was cut, so ours are always the same.
     fn step(
         &mut self,
@@ -155,8 +156,13 @@ impl Inflater {
         (Step::between(before, (self.zlib.total_in(), self.zlib.total_out())), status)
     }
 
-    /// Begins a new stream with the window of the old one.
+    /// Begins a new stream with the window of the old one. That copies the window, for two bytes of input, so a message
+    /// has to earn it with output, which its limit bounds.
     fn restart(&mut self) -> Result<(), Fault> {
+        self.credit = self
+            .credit
+            .checked_sub(RESTART_BYTES)
+            .ok_or("too many final blocks with too little between them")?;
         self.stream_ended = false;
         self.zlib.reset(false);
         match self.zlib.set_dictionary(self.history.in_order()) {
@@ -174,6 +180,7 @@ impl Default for Inflater {
             held: None,
             fault: None,
             stream_ended: false,
+            credit: CREDIT_BYTES,
         }
     }
 }
@@ -220,8 +227,10 @@ impl History {
     }
 }
 
-/// What an inflater holds beside its history.
-const INFLATER_BYTES: usize = 47_683;
+/// Bytes of output that earn a stream behind a final block: as many as a tiny fragment counts for.
+const RESTART_BYTES: u64 = 64;
+/// What each message may spend without output: enough for 1024 streams behind the first.
+const CREDIT_BYTES: u64 = 1024 * RESTART_BYTES;
 
 #[cfg(test)]
 mod tests {

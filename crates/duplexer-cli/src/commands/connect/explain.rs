@@ -1,0 +1,114 @@
+//! The library's errors in the words of the command line: which option, which address, what to write instead.
+
+use duplexer::{CloseCode, ConnectError, HandshakeError, RecvError, SetupError, UriError};
+
+/// Why there is no connection to `url`.
+pub(super) fn opening(error: &ConnectError, url: &str) -> String {
+    match error {
+        ConnectError::TlsUnavailable => tls_unavailable(url),
+        ConnectError::Uri(UriError::SchemeMissing | UriError::SchemeUnknown { .. }) => {
+            scheme(error, url)
+        }
+        ConnectError::TimedOut { after }
+        | ConnectError::Handshake(HandshakeError::TimedOut { after, .. }) => {
+            format!("{url} did not open the connection within {after:?}")
+        }
+        ConnectError::Setup(SetupError::HeaderReserved { name }) => match name.as_str() {
+            "sec-websocket-protocol" => {
+                format!("write --subprotocol in place of --header for `{name}`")
+            }
+            _ => format!("the header `{name}` is the program's own to send; leave it out"),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// How a conversation came to a bad end.
+pub(super) fn ending(error: &RecvError, max_message: u64) -> String {
+    match error {
+        RecvError::Fault(fault) if fault.close_code() == CloseCode::MESSAGE_TOO_BIG => format!(
+            "a message is larger than the {max_message} bytes that --max-message allows; \
+             the connection was closed ({})",
+            CloseCode::MESSAGE_TOO_BIG
+        ),
+        RecvError::Fault(fault) => format!("the server broke the protocol: {fault}"),
+        RecvError::Closed(info) => format!("closed by the server: {}", info.reason),
+        RecvError::EndOfStream => {
+            "the server ended the connection without a closing handshake (1006)".to_owned()
+        }
+        RecvError::PeerLost => "the server did not answer a ping; it is lost (1006)".to_owned(),
+        RecvError::CloseOverdue => "the server did not answer the Close in time (1006)".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// An address whose scheme is not that of a WebSocket here.
+fn scheme(error: &ConnectError, url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, _)) if is(scheme, "https") || is(scheme, "wss") => tls_unavailable(url),
+        Some((scheme, rest)) if is(scheme, "http") => {
+            format!("`{url}` is no WebSocket's address; did you mean ws://{rest}?")
+        }
+        None if begins_with_host(url) => {
+            format!("`{url}` has no scheme; did you mean ws://{url}?")
+        }
+        Some(_) | None => error.to_string(),
+    }
+}
+
+fn tls_unavailable(url: &str) -> String {
+    let scheme = url.split_once("://").map_or("wss", |(scheme, _)| scheme);
+    format!(
+        "{scheme}:// needs TLS, which is not available in this version; use ws:// where the server allows it"
+    )
+}
+
+fn is(scheme: &str, name: &str) -> bool {
+    scheme.eq_ignore_ascii_case(name)
+}
+
+/// Whether a text without a scheme looks like the rest of an address: a name with a dot or a port, or an address.
+fn begins_with_host(text: &str) -> bool {
+    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let named = host.contains('.') || host.starts_with('[') || host == "localhost";
+    !host.is_empty() && (named || port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_speaks_of_the_librarys_settings_and_methods() {
+        let after = std::time::Duration::from_secs(10);
+        let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
+        for (error, says) in [
+            (ConnectError::TlsUnavailable, "wss:// needs TLS"),
+            (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
+            (timed_out.into(), "did not open the connection within 10s"),
+            (SetupError::HeaderReserved { name: http::header::UPGRADE }.into(), "leave it out"),
+            (
+                SetupError::HeaderReserved { name: http::header::SEC_WEBSOCKET_PROTOCOL }.into(),
+                "write --subprotocol",
+            ),
+        ] {
+            let said = opening(&error, "wss://example.com/");
+            assert!(said.contains(says) && !said.contains('_'), "{said}");
+        }
+        let https = opening(&ConnectError::TlsUnavailable, "HTTPS://example.com/");
+        assert!(https.starts_with("HTTPS:// needs TLS"), "{https}");
+        let overdue = ending(&RecvError::CloseOverdue, 1);
+        assert!(!overdue.contains('_'), "{overdue}");
+    }
+
+    #[test]
+    fn what_looks_like_an_address_without_its_scheme() {
+        for text in ["127.0.0.1:8080/echo", "localhost", "host:80", "[::1]:80/", "a.example?q"] {
+            assert!(begins_with_host(text), "{text}");
+        }
+        for text in ["", "/echo", "mailto:ann", "chat", ":80"] {
+            assert!(!begins_with_host(text), "{text}");
+        }
+    }
+}

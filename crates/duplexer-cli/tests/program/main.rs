@@ -1,0 +1,11 @@
+//! The program as its users run it: started as a process, spoken to over its standard streams and over TCP, judged by what it
+//! prints and by its exit status.
+
+mod mistakes;
+mod serving;
+mod stopping;
+mod support;
+mod talking;
+#[cfg(unix)]
+mod terminal;
+mod verbose;

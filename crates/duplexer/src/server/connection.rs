@@ -1,0 +1,89 @@
+//! One connection of a server, from its first byte to the end of its handler or of its plain HTTP. A future that knows
+//! nothing of where the bytes come from, nor who polls it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::server::hosted::{HandlerOutcome, Hosted};
+use crate::server::http;
+use crate::server::inner::Inner;
+use crate::server::launch::host;
+use crate::server::opening::{self, Opened};
+use crate::server::request::{Addresses, Request};
+use crate::server::tracker::TaskGuard;
+use crate::socket::WebSocket;
+use crate::transport::Transport;
+
+/// The future of a connection. From here to its end the server's shutdown waits for it.
+pub(crate) fn run<S, H, F>(
+    inner: Arc<Inner<S>>,
+    transport: Transport,
+    addresses: Addresses,
+    handler: H,
+) -> Task<impl Future<Output = Option<Hosted<F>>>, F>
+where
+    S: Send + Sync + 'static,
+    H: FnOnce(WebSocket, Request<S>) -> F,
+    F: Future<Output: HandlerOutcome>,
+{
+    let counted = inner.tracker.task();
+    let opening = open(inner, transport, addresses, handler);
+    Task { opening: Some(Box::pin(opening)), hosted: None, _counted: counted }
+}
+
+pin_project! {
+    /// A connection. What opening it needs, and plain HTTP, is boxed: an open connection carries only the handler.
+    pub(crate) struct Task<O, F> {
+        opening: Option<Pin<Box<O>>>,
+        #[pin]
+        hosted: Option<Hosted<F>>,
+        _counted: TaskGuard,
+    }
+}
+
+impl<O, F> Future for Task<O, F>
+where
+    O: Future<Output = Option<Hosted<F>>>,
+    F: Future<Output: HandlerOutcome>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if let Some(opening) = this.opening {
+            let hosted = ready!(opening.as_mut().poll(cx));
+            this.hosted.set(hosted);
+            *this.opening = None;
+        }
+        match this.hosted.as_pin_mut() {
+            Some(hosted) => hosted.poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// Takes a connection from its first byte to a handler, or through all of its plain HTTP.
+async fn open<S, H, F>(
+    inner: Arc<Inner<S>>,
+    transport: Transport,
+    addresses: Addresses,
+    handler: H,
+) -> Option<Hosted<F>>
+where
+    S: Send + Sync + 'static,
+    H: FnOnce(WebSocket, Request<S>) -> F,
+    F: Future<Output: HandlerOutcome>,
+{
+    let (accepted, transport) = match opening::open(&inner, transport, addresses).await {
+        Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
+        Ok(Opened::Http(prefixed)) => http::serve(&inner, prefixed, addresses).await?,
+        Err(error) => {
+            tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
+            return None;
+        }
+    };
+    Some(host(&inner, accepted, transport, handler))
+}
