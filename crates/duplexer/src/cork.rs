@@ -49,17 +49,18 @@ pub(crate) fn release() {
 /// Whether connection `id` is corked on this thread.
 #[inline]
 pub(crate) fn is_corked(id: usize) -> bool {
-    CORKED.get() == id
+    CORKED.with(Cell::get) == id
 }
 
 /// The corked connection, where the handler has used it before. To be asked for by that connection only.
 #[inline]
 pub(crate) fn take_kept() -> Option<Kept> {
-    KEPT.take()
+    // `LocalKey::take` and `set` are calls; this is not.
+    KEPT.with(Cell::take)
 }
 
 /// Leaves the corked connection locked for the next use.
 #[inline]
 pub(crate) fn keep(kept: Kept) {
-    KEPT.set(Some(kept));
+    KEPT.with(|slot| slot.set(Some(kept)));
 }

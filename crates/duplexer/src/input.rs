@@ -73,12 +73,14 @@ impl Input {
     /// Gives the thread's buffer back, and keeps only what is unread.
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
-        if !self.borrowed {
-            if self.is_empty() && !self.bytes.is_empty() {
-                *self = Self::default();
-            }
-            return;
+        if self.borrowed {
+            self.give_back(local);
+        } else if self.is_empty() && !self.bytes.is_empty() {
+            *self = Self::default();
         }
+    }
+
+    fn give_back(&mut self, local: &mut Local) {
         let kept = Self::starting_with(&self.bytes[self.start..self.end]);
         local.give_buffer(std::mem::replace(self, kept).bytes);
     }

@@ -220,11 +220,16 @@ impl Header {
     /// Appends the header to `output`: two to fourteen bytes, the length in its shortest form.
     #[inline]
     pub fn write(&self, output: &mut Vec<u8>) {
-        if let (len @ 0..=125, None) = (self.payload_len, self.mask) {
+        match (self.payload_len, self.mask) {
             // A copy of known length costs no call.
-            output.extend_from_slice(&[self.first_byte(), len.to_le_bytes()[0]]);
-            return;
+            (len @ 0..=125, None) => {
+                output.extend_from_slice(&[self.first_byte(), len.to_le_bytes()[0]]);
+            }
+            _ => self.write_long(output),
         }
+    }
+
+    fn write_long(&self, output: &mut Vec<u8>) {
         let mut bytes = [0; HEADER_BYTES_MAX];
         let len = self.encode(&mut bytes);
         output.extend_from_slice(&bytes[..len]);

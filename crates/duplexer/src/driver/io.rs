@@ -103,7 +103,15 @@ impl Driver {
     }
 
     /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
+    #[inline]
     pub(crate) fn poll_write_out(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
+        if self.conn.queued_bytes() == 0 && !self.unflushed {
+            return Poll::Ready(());
+        }
+        self.poll_write_waiting(cx, local)
+    }
+
+    fn poll_write_waiting(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
         while self.conn.queued_bytes() > 0 {
             let Some(transport) = &mut self.transport else { break };
             let written = match self.conn.single_slice() {
@@ -177,20 +185,19 @@ impl Driver {
             self.arm(clock::now());
         }
         let known = self.timer_polled && self.is_last_waiting(cx);
+        let Some(timer) = &mut self.timer else { return false };
+        let elapsed = timer.is_elapsed();
+        if known && !elapsed {
+            return false;
+        }
         if std::mem::take(&mut self.turn_over) || coop::poll_proceed(cx).is_pending() {
             // More may have arrived than this connection, or its task, was let read. It is polled again soon.
             return false;
         }
-        let Some(timer) = &mut self.timer else { return false };
-        if !timer.is_elapsed() {
-            if known {
-                return false;
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                self.remember(cx);
-                self.timer_polled = true;
-                return false;
-            }
+        if !elapsed && timer.as_mut().poll(cx).is_pending() {
+            self.remember(cx);
+            self.timer_polled = true;
+            return false;
         }
         let now = clock::now();
         let state = self.conn.state();

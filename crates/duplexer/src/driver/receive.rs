@@ -37,12 +37,14 @@ impl Driver {
         self.attended = true;
         self.hold_full = false;
         loop {
-            if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
-                self.input.take(len);
-                return Poll::Ready(Some(message));
-            }
-            if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
-                return Poll::Ready(Some(message));
+            if self.has_unparsed() {
+                if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
+                    self.input.take(len);
+                    return Poll::Ready(Some(message));
+                }
+                if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
+                    return Poll::Ready(Some(message));
+                }
             }
             if !ready!(self.poll_arrival(cx, local)) {
                 return Poll::Ready(None);
@@ -153,10 +155,16 @@ impl Driver {
         }
     }
 
+    /// Whether something may come of what is at hand.
+    #[inline]
+    fn has_unparsed(&self) -> bool {
+        !self.input.is_empty() || self.conn.is_inside_message()
+    }
+
     /// Takes the bytes at hand up to the next thing that is for a receiver.
     #[inline]
     fn parse(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
-        while !self.input.is_empty() || self.conn.is_inside_message() {
+        while self.has_unparsed() {
             let unread = self.input.unread();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
                 Ok(received) => received,
