@@ -21,6 +21,7 @@
 mod client;
 mod clock;
 mod cork;
+mod dial;
 mod driver;
 mod extensions;
 mod handle;

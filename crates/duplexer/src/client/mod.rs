@@ -1,0 +1,9 @@
+//! Opens connections: a URI and settings in, an open socket out.
+
+mod builder;
+mod open;
+mod outcome;
+
+pub use builder::ClientBuilder;
+pub use open::{Client, connect};
+pub use outcome::ConnectError;

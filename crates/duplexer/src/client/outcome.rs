@@ -1,0 +1,113 @@
+//! Why a connection was not opened: one variant for each place where opening can fail, sorted by whom it concerns.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use duplexer_proto::{HandshakeError, SetupError, UriError};
+
+use crate::dial::DialError;
+
+/// A connection was not opened.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use duplexer::{ConnectError, UriError};
+/// match duplexer::connect("ftp://example.com/").await {
+///     Err(ConnectError::Uri(UriError::SchemeUnknown { .. })) => println!("ws:// is meant"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URI is none of a WebSocket (RFC 6455 §3).
+    Uri(UriError),
+    /// A setting cannot be sent.
+    Setup(SetupError),
+    /// The setting [`origin`](crate::ClientBuilder::origin) cannot be sent.
+    OriginInvalid {
+        /// The origin.
+        origin: String,
+    },
+    /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
+    TlsUnavailable,
+    /// The TCP connection was not made.
+    Dial {
+        /// Host and port; an IPv6 address in brackets.
+        authority: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The transport failed during the handshake.
+    Io(io::Error),
+    /// The server's answer opened no connection.
+    Handshake(HandshakeError),
+    /// It took longer than the limit `open_timeout`.
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+}
+
+impl From<UriError> for ConnectError {
+    fn from(error: UriError) -> Self {
+        Self::Uri(error)
+    }
+}
+
+impl From<SetupError> for ConnectError {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<DialError> for ConnectError {
+    fn from(DialError { authority, error }: DialError) -> Self {
+        Self::Dial { authority, error }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => error.fmt(f),
+            Self::Setup(error) => error.fmt(f),
+            Self::OriginInvalid { origin } => write!(
+                f,
+                "the origin `{}` has characters that no header may have (RFC 6454 §7)",
+                origin.escape_debug()
+            ),
+            Self::TlsUnavailable => f.write_str(
+                "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
+                 stream of your own",
+            ),
+            Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
+            Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
+            Self::Handshake(error) => error.fmt(f),
+            Self::TimedOut { after } => {
+                write!(f, "the connection was not open within {after:?} (limit open_timeout)")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Uri(error) => Some(error),
+            Self::Setup(error) => Some(error),
+            Self::Dial { error, .. } | Self::Io(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
+        }
+    }
+}
