@@ -27,6 +27,7 @@ mod extensions;
 mod handle;
 mod input;
 mod local;
+mod reconnect;
 mod server;
 mod socket;
 mod transport;
@@ -44,6 +45,10 @@ pub use duplexer_proto::{
     Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
 pub use http;
+pub use reconnect::{
+    Attempt, Decision, Loss, LossCause, Reconnect, ReconnectBuilder, ReconnectError,
+    ReconnectSendError, ReconnectSender, ReconnectState,
+};
 pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,

@@ -57,7 +57,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection over TCP, within [`Limits::open_timeout`]. The addresses of a name are tried in turn. A user and a
+    /// Opens a connection over TCP, within [`Limits::open_timeout`](crate::Limits::open_timeout). The addresses of a name are tried in turn. A user and a
     /// password in the URI are sent as [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set.
     /// Redirects are followed as the setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
     ///
@@ -82,7 +82,7 @@ impl Client {
         .await
     }
 
-    /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`]. A stream
+    /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`](crate::Limits::open_timeout). A stream
     /// for a `wss` URI has to be encrypted already. Follows no redirects: the stream leads nowhere else. Cancel-safe.
     ///
     /// # Errors
