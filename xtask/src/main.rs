@@ -5,6 +5,7 @@
 
 mod bench;
 mod conformance;
+mod deny;
 mod fuzz;
 mod interop;
 mod tidy;
@@ -32,6 +33,8 @@ enum Chore {
     Interop(interop::Args),
     /// Measure ours against rivals, side by side in one run
     Bench(bench::Args),
+    /// Hold the dependency tree to deny.toml
+    Deny(deny::Args),
     /// Run the fuzz targets over their kept corpora
     Fuzz(fuzz::Args),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Chore::Conformance(args) => conformance::run(args),
         Chore::Interop(args) => interop::run(args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Deny(args) => deny::run(args),
         Chore::Fuzz(args) => fuzz::run(args),
     };
     match done {
