@@ -24,6 +24,8 @@ mod cork;
 mod dial;
 mod driver;
 mod extensions;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod input;
 mod local;
