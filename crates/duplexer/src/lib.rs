@@ -35,7 +35,10 @@ mod transport;
 mod waiters;
 
 pub use bytes::Bytes;
-pub use client::{Client, ClientBuilder, ConnectError, connect};
+pub use client::{
+    Client, ClientBuilder, ConnectError, CookieError, CookieJar, CredentialError, RedirectError,
+    connect,
+};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
