@@ -27,8 +27,10 @@ mod extensions;
 mod handle;
 mod input;
 mod local;
+mod pace;
 mod server;
 mod socket;
+mod terms;
 mod transport;
 mod waiters;
 
@@ -46,3 +48,4 @@ pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,
 };
+pub use terms::{OverRate, RateLimits};
