@@ -29,8 +29,10 @@ pub mod guide;
 mod handle;
 mod input;
 mod local;
+mod pace;
 mod server;
 mod socket;
+mod terms;
 mod transport;
 mod waiters;
 
@@ -51,3 +53,4 @@ pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,
 };
+pub use terms::{OverRate, RateLimits};

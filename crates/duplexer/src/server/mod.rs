@@ -2,7 +2,10 @@
 
 mod accept;
 mod builder;
+mod caps;
 mod connection;
+mod guard;
+mod guarding;
 mod hosted;
 mod http;
 mod inner;
