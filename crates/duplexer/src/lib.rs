@@ -27,6 +27,7 @@ mod extensions;
 mod handle;
 mod input;
 mod local;
+mod prefixed;
 mod server;
 mod socket;
 mod transport;
@@ -34,6 +35,7 @@ mod waiters;
 
 pub use bytes::Bytes;
 pub use client::{Client, ClientBuilder, ConnectError, connect};
+pub use dial::{DialError, Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFault};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::client::outcome::ConnectError;
 use crate::clock;
-use crate::dial::Dialler;
+use crate::dial::{Deadline, Dialler};
 use crate::input::Input;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -49,7 +49,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection over TCP, within [`Limits::open_timeout`]. The addresses of a name are tried in turn. Cancel-safe.
+    /// Opens a connection over TCP, within [`Limits::open_timeout`], through a [proxy](crate::Proxy) where the environment names
+    /// one. The addresses of a name are raced (RFC 8305). Cancel-safe.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -60,7 +61,9 @@ impl Client {
         }
         let started = clock::now();
         self.in_time(started, async {
-            let transport = self.dialler.dial(uri.host(), uri.port()).await?;
+            let after = self.config.limits.open_timeout;
+            let by = Deadline { at: clock::instant(started + after), after };
+            let transport = self.dialler.dial(&uri, by).await?;
             self.open(&uri, transport, started).await
         })
         .await

@@ -9,7 +9,6 @@ mod inner;
 mod launch;
 mod opening;
 mod origin;
-mod prefixed;
 mod request;
 mod service;
 mod tracker;
