@@ -30,6 +30,7 @@ mod handle;
 mod input;
 mod local;
 mod pace;
+mod prefixed;
 mod server;
 mod socket;
 mod terms;
@@ -41,6 +42,7 @@ pub use client::{
     Client, ClientBuilder, ConnectError, CookieError, CookieJar, CredentialError, RedirectError,
     connect,
 };
+pub use dial::{DialError, Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFault};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{

@@ -12,7 +12,6 @@ mod inner;
 mod launch;
 mod opening;
 mod origin;
-mod prefixed;
 mod request;
 mod service;
 mod tracker;
