@@ -29,6 +29,7 @@ mod input;
 mod local;
 mod server;
 mod socket;
+mod tls;
 mod transport;
 mod waiters;
 
@@ -46,3 +47,6 @@ pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,
 };
+#[cfg(feature = "tls")]
+pub use tls::{Certificate, CredentialError, CredentialFault, CryptoProvider, Identity, Roots};
+pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};

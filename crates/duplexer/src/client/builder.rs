@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use crate::client::open::Client;
 use crate::dial::Dialler;
 use crate::extensions::negotiators;
+use crate::tls::{ClientTls, TlsSettings};
 
 impl Default for Client {
     fn default() -> Self {
@@ -43,6 +44,7 @@ pub struct ClientBuilder {
     deflate: Option<Deflate>,
     limits: Limits,
     keepalive: Keepalive,
+    pub(super) tls: TlsSettings,
 }
 
 impl Default for ClientBuilder {
@@ -54,6 +56,7 @@ impl Default for ClientBuilder {
             deflate: Some(Deflate::default()),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -115,6 +118,7 @@ impl ClientBuilder {
         config.negotiators = negotiators(self.deflate);
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
-        Client { config, dialler: Dialler, wrong_origin: self.wrong_origin }
+        let tls = ClientTls::new(self.tls);
+        Client { config, dialler: Dialler, tls, wrong_origin: self.wrong_origin }
     }
 }

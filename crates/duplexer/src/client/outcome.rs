@@ -7,6 +7,7 @@ use std::time::Duration;
 use duplexer_proto::{HandshakeError, SetupError, UriError};
 
 use crate::dial::DialError;
+use crate::tls::TlsError;
 
 /// A connection was not opened.
 ///
@@ -32,8 +33,6 @@ pub enum ConnectError {
         /// The origin.
         origin: String,
     },
-    /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
-    TlsUnavailable,
     /// The TCP connection was not made.
     Dial {
         /// Host and port; an IPv6 address in brackets.
@@ -41,6 +40,8 @@ pub enum ConnectError {
         /// What the system said.
         error: io::Error,
     },
+    /// The server, or somebody in its place, did not speak TLS as it should, or is not trusted.
+    Tls(TlsError),
     /// The transport failed during the handshake.
     Io(io::Error),
     /// The server's answer opened no connection.
@@ -70,6 +71,12 @@ impl From<HandshakeError> for ConnectError {
     }
 }
 
+impl From<TlsError> for ConnectError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 impl From<DialError> for ConnectError {
     fn from(DialError { authority, error }: DialError) -> Self {
         Self::Dial { authority, error }
@@ -86,11 +93,8 @@ impl fmt::Display for ConnectError {
                 "the origin `{}` has characters that no header may have (RFC 6454 §7)",
                 origin.escape_debug()
             ),
-            Self::TlsUnavailable => f.write_str(
-                "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
-                 stream of your own",
-            ),
             Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
             Self::Handshake(error) => error.fmt(f),
             Self::TimedOut { after } => {
@@ -106,8 +110,9 @@ impl std::error::Error for ConnectError {
             Self::Uri(error) => Some(error),
             Self::Setup(error) => Some(error),
             Self::Dial { error, .. } | Self::Io(error) => Some(error),
+            Self::Tls(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
+            Self::OriginInvalid { .. } | Self::TimedOut { .. } => None,
         }
     }
 }
