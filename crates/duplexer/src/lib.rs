@@ -48,5 +48,8 @@ pub use socket::{
     TrySendError, WebSocket,
 };
 #[cfg(feature = "tls")]
-pub use tls::{Certificate, CredentialError, CredentialFault, CryptoProvider, Identity, Roots};
+pub use tls::{
+    Certificate, ClientCertificates, CredentialError, CredentialFault, CryptoProvider, Identity,
+    Roots, ServerTls, ServerTlsBuilder,
+};
 pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};

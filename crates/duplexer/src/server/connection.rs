@@ -79,7 +79,7 @@ where
 {
     let (accepted, transport) = match opening::open(&inner, transport, addresses).await {
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
-        Ok(Opened::Http(prefixed)) => http::serve(&inner, prefixed, addresses).await?,
+        Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,
         Err(error) => {
             tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
             return None;

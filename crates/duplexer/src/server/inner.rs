@@ -9,6 +9,7 @@ use crate::server::origin::Origins;
 use crate::server::request::{Rejection, Request};
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
+use crate::tls::ServerTls;
 
 /// What all connections of a server share.
 pub(crate) struct Inner<S> {
@@ -16,6 +17,7 @@ pub(crate) struct Inner<S> {
     pub(crate) origins: Origins,
     pub(crate) authorize: Authorize<S>,
     pub(crate) http: Option<HttpService>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
 }
 

@@ -11,6 +11,7 @@ mod opening;
 mod origin;
 mod prefixed;
 mod request;
+mod secure;
 mod service;
 mod tracker;
 
