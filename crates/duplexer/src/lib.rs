@@ -34,6 +34,7 @@ mod prefixed;
 mod server;
 mod socket;
 mod terms;
+mod tls;
 mod transport;
 mod waiters;
 
@@ -56,3 +57,9 @@ pub use socket::{
     TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
+#[cfg(feature = "tls")]
+pub use tls::{
+    Certificate, CertificateError, CertificateFault, ClientCertificates, CryptoProvider, Identity,
+    Roots, ServerTls, ServerTlsBuilder,
+};
+pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};

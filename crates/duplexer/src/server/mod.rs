@@ -13,6 +13,7 @@ mod launch;
 mod opening;
 mod origin;
 mod request;
+mod secure;
 mod service;
 mod tracker;
 
