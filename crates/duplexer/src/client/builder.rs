@@ -1,5 +1,7 @@
 //! A client's settings: what it sends, how it leads to servers, and its limits. Nothing is looked up or opened here.
 
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +12,9 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use crate::client::cookies::CookieJar;
 use crate::client::credentials::{self, CredentialError};
 use crate::client::open::Client;
-use crate::dial::Dialler;
+use crate::dial::{Dialler, Proxy};
 use crate::extensions::negotiators;
+use crate::tls::{ClientTls, TlsSettings};
 
 impl Default for Client {
     fn default() -> Self {
@@ -48,6 +51,11 @@ pub struct ClientBuilder {
     deflate: Option<Deflate>,
     limits: Limits,
     keepalive: Keepalive,
+    /// The environment's where it is not set.
+    proxy: Option<Proxy>,
+    #[cfg(unix)]
+    unix_socket: Option<PathBuf>,
+    pub(super) tls: TlsSettings,
 }
 
 impl Default for ClientBuilder {
@@ -62,6 +70,10 @@ impl Default for ClientBuilder {
             deflate: Some(Deflate::default()),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
+            proxy: None,
+            #[cfg(unix)]
+            unix_socket: None,
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -159,15 +171,35 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects through these proxies; `None` connects directly. Default: [`Proxy::from_env`], read when the client is built.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = Some(proxy.into().unwrap_or_else(Proxy::none));
+        self
+    }
+
+    /// Connects to this Unix socket, whatever host a URI names, and never through a proxy. On Linux a path that begins with a zero
+    /// byte is an abstract name.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
+        let dialler = Dialler::new(self.proxy.unwrap_or_else(Proxy::from_env));
+        #[cfg(unix)]
+        let dialler = dialler.or_unix_socket(self.unix_socket);
         let mut config = ClientConfig::default();
         config.limits = Arc::new(self.limits);
         config.keepalive = self.keepalive;
         config.negotiators = negotiators(self.deflate);
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
+        let tls = ClientTls::new(self.tls);
         let wrong_credential = match self.authorization {
             Some(Ok(value)) => {
                 config.headers.insert(AUTHORIZATION, value);
@@ -178,7 +210,8 @@ impl ClientBuilder {
         };
         Client {
             config,
-            dialler: Dialler,
+            dialler,
+            tls,
             wrong_origin: self.wrong_origin,
             wrong_credential,
             cookies: self.cookies,

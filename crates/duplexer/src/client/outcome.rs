@@ -8,7 +8,8 @@ use duplexer_proto::{HandshakeError, SetupError, UriError};
 
 use crate::client::credentials::CredentialError;
 use crate::client::redirect::{RedirectError, is_redirect};
-use crate::dial::DialError;
+use crate::dial::{DialError, DialFault, ProxyError};
+use crate::tls::TlsError;
 
 /// A connection was not opened.
 ///
@@ -36,15 +37,12 @@ pub enum ConnectError {
     },
     /// A user, a password or a token cannot be sent.
     Credential(CredentialError),
-    /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
-    TlsUnavailable,
-    /// The TCP connection was not made.
-    Dial {
-        /// Host and port; an IPv6 address in brackets.
-        authority: String,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// The server was not reached.
+    Dial(DialError),
+    /// The proxy opened no tunnel to the server.
+    Proxy(Box<ProxyError>),
+    /// The server, or somebody in its place, did not speak TLS as it should, or is not trusted.
+    Tls(TlsError),
     /// The transport failed during the handshake.
     Io(io::Error),
     /// The server's answer opened no connection.
@@ -76,6 +74,12 @@ impl From<HandshakeError> for ConnectError {
     }
 }
 
+impl From<TlsError> for ConnectError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 impl From<CredentialError> for ConnectError {
     fn from(error: CredentialError) -> Self {
         Self::Credential(error)
@@ -88,9 +92,12 @@ impl From<RedirectError> for ConnectError {
     }
 }
 
-impl From<DialError> for ConnectError {
-    fn from(DialError { authority, error }: DialError) -> Self {
-        Self::Dial { authority, error }
+impl From<DialFault> for ConnectError {
+    fn from(fault: DialFault) -> Self {
+        match fault {
+            DialFault::Dial(error) => Self::Dial(error),
+            DialFault::Proxy(error) => Self::Proxy(error),
+        }
     }
 }
 
@@ -104,11 +111,9 @@ impl fmt::Display for ConnectError {
                 "the origin `{}` has characters that no header may have (RFC 6454 §7)",
                 origin.escape_debug()
             ),
-            Self::TlsUnavailable => f.write_str(
-                "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
-                 stream of your own",
-            ),
-            Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
+            Self::Dial(error) => error.fmt(f),
+            Self::Proxy(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
             Self::Handshake(error) => {
                 error.fmt(f)?;
@@ -133,11 +138,14 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Uri(error) => Some(error),
             Self::Setup(error) => Some(error),
-            Self::Dial { error, .. } | Self::Io(error) => Some(error),
+            Self::Dial(error) => Some(error),
+            Self::Proxy(error) => Some(error),
+            Self::Tls(error) => Some(error),
+            Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
             Self::Redirect(error) => Some(error),
             Self::Credential(error) => Some(error),
-            Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
+            Self::OriginInvalid { .. } | Self::TimedOut { .. } => None,
         }
     }
 }

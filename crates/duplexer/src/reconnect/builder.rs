@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use crate::client::Client;
 use crate::reconnect::backoff::Backoff;
 use crate::reconnect::handles::Reconnect;
-use crate::reconnect::loss::{Decision, Loss};
+use crate::reconnect::judge::Decision;
+use crate::reconnect::loss::Loss;
 use crate::reconnect::settings::{Attempt, Opener, Settings};
 use crate::socket::WebSocket;
 

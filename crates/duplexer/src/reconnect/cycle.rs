@@ -13,7 +13,8 @@ use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use crate::reconnect::loss::{Decision, Loss, LossCause};
+use crate::reconnect::judge::Decision;
+use crate::reconnect::loss::{Loss, LossCause};
 use crate::reconnect::outcome::ReconnectError;
 use crate::reconnect::settings::{Attempt, Opening, Settings};
 use crate::reconnect::state::ReconnectState;

@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use duplexer_proto::{CloseCode, CloseInfo, End, HandshakeError};
+use duplexer_proto::{CloseCode, CloseInfo, End, Fault};
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 
 use crate::client::ConnectError;
+use crate::reconnect::judge::{Decision, of_close, of_connect};
 use crate::socket::{RecvError, SendError};
 
 /// Any error of a user's.
@@ -63,35 +63,16 @@ pub enum LossCause {
     Failed(RecvError),
 }
 
-/// Whether another attempt is made.
-///
-/// ```
-/// use duplexer::{Decision, Loss};
-/// fn patient(loss: &Loss) -> Decision {
-///     match loss.decision() {
-///         Decision::Stop => Decision::RetryAfter(std::time::Duration::from_secs(60)),
-///         other => other,
-///     }
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Decision {
-    /// After the wait that is due.
-    Retry,
-    /// After this time, at most [`retry_after_max`](crate::ReconnectBuilder::retry_after_max), and then the wait that is due.
-    RetryAfter(Duration),
-    /// None is made.
-    Stop,
-}
-
 impl Loss {
     /// Whether another attempt could do better, where [`decide`](crate::ReconnectBuilder::decide) says nothing else:
     ///
     /// | what happened | another attempt? |
     /// | --- | --- |
     /// | the address not found or not reached, the transport lost, a deadline passed | yes |
-    /// | the server answered 408, 425, 429 or 5xx | yes, after its `Retry-After` |
+    /// | the server, or a proxy, answered 408, 425, 429 or 5xx | yes, after its `Retry-After` |
+    /// | a proxy is not reached, or reaches nothing | yes |
+    /// | a proxy wants other credentials, or does not allow it | no |
+    /// | a certificate that is not trusted, or anything else wrong in TLS but the loss of the transport | no |
     /// | any other answer: 401, 403, 404, redirects not followed, no or a wrong handshake | no |
     /// | a wrong URI or setting | no |
     /// | the opener failed otherwise | yes |
@@ -113,6 +94,7 @@ impl Loss {
             LossCause::Closed(info) => of_close(info),
             LossCause::Failed(error) => match error {
                 RecvError::Closed(info) => of_close(info),
+                RecvError::Fault(Fault::OutOfMemory { .. }) => Decision::Retry,
                 RecvError::Fault(_) => Decision::Stop,
                 RecvError::Io(_)
                 | RecvError::EndOfStream
@@ -173,55 +155,6 @@ impl LossCause {
     }
 }
 
-fn of_connect(error: &ConnectError) -> Decision {
-    match error {
-        ConnectError::Dial { .. } | ConnectError::Io(_) | ConnectError::TimedOut { .. } => {
-            Decision::Retry
-        }
-        ConnectError::Uri(_)
-        | ConnectError::Setup(_)
-        | ConnectError::OriginInvalid { .. }
-        | ConnectError::Credential(_)
-        | ConnectError::TlsUnavailable
-        | ConnectError::Redirect(_) => Decision::Stop,
-        ConnectError::Handshake(error) => of_handshake(error),
-    }
-}
-
-fn of_handshake(error: &HandshakeError) -> Decision {
-    match error {
-        HandshakeError::Closed { .. } | HandshakeError::TimedOut { .. } => Decision::Retry,
-        HandshakeError::Refused(response) => {
-            let status = response.status();
-            if !status.is_server_error() && !matches!(status.as_u16(), 408 | 425 | 429) {
-                return Decision::Stop;
-            }
-            let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let after = header.and_then(|header| retry_after(header, SystemTime::now()));
-            after.map_or(Decision::Retry, Decision::RetryAfter)
-        }
-        _ => Decision::Stop,
-    }
-}
-
-/// RFC 9110 §10.2.3: a number of seconds, or a date.
-fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit mean longer than anyone waits.
-        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
-    }
-    let at = httpdate::parse_http_date(header).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
-}
-
-fn of_close(info: &CloseInfo) -> Decision {
-    match (info.initiator, info.reason.code().as_u16()) {
-        (End::Remote, 1001 | 1006 | 1011..=1014 | 3008) => Decision::Retry,
-        (End::Remote | End::Local, _) => Decision::Stop,
-    }
-}
-
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
@@ -253,46 +186,6 @@ impl Error for Loss {
             LossCause::Opener(error) => Some(&**error),
             LossCause::Failed(error) => Some(error),
             LossCause::TimedOut { .. } | LossCause::Closed(_) => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(status: u16, after: Option<&str>) -> Decision {
-        let mut response = http::Response::new(Vec::new());
-        *response.status_mut() = StatusCode::from_u16(status).expect("a status");
-        if let Some(after) = after {
-            response.headers_mut().insert(RETRY_AFTER, after.parse().expect("a value"));
-        }
-        of_handshake(&HandshakeError::Refused(Box::new(response)))
-    }
-
-    #[test]
-    fn only_some_statuses_are_worth_another_attempt() {
-        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(refused(status, None), Decision::Retry, "{status}");
-        }
-        for status in [200, 204, 301, 302, 304, 400, 401, 403, 404, 405, 410, 421, 426, 431] {
-            assert_eq!(refused(status, Some("1")), Decision::Stop, "{status}");
-        }
-        assert_eq!(refused(503, Some("7")), Decision::RetryAfter(Duration::from_secs(7)));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        // RFC 9110 §10.2.3.
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let after = |header| retry_after(header, now).map(|after| after.as_secs());
-        assert_eq!(after("120"), Some(120));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:47 GMT"), Some(10));
-        assert_eq!(after("Sunday, 06-Nov-94 08:49:47 GMT"), Some(10));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:27 GMT"), Some(0), "it is past");
-        assert_eq!(after("99999999999999999999999"), Some(u64::MAX));
-        for garbage in ["", "-1", "1.5", "soon", "Sun, 06 Nov", "\u{e9}"] {
-            assert_eq!(after(garbage), None, "{garbage}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod backoff;
 mod builder;
 mod cycle;
 mod handles;
+mod judge;
 mod loss;
 mod outcome;
 mod settings;
@@ -12,7 +13,8 @@ mod state;
 
 pub use builder::ReconnectBuilder;
 pub use handles::{Reconnect, ReconnectSender};
-pub use loss::{Decision, Loss, LossCause};
+pub use judge::Decision;
+pub use loss::{Loss, LossCause};
 pub use outcome::{ReconnectError, ReconnectSendError};
 pub use settings::Attempt;
 pub use state::ReconnectState;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::reconnect::backoff::Backoff;
-use crate::reconnect::loss::{BoxError, Decision, Loss, LossCause};
+use crate::reconnect::judge::Decision;
+use crate::reconnect::loss::{BoxError, Loss, LossCause};
 use crate::socket::WebSocket;
 
 /// What an opener is told.
