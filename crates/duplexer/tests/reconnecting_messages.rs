@@ -233,3 +233,52 @@ async fn many_senders_wait_together_and_all_get_through() {
         task.await.expect("no panic").expect("it was sent");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_over_many_losses_send_nothing_twice() {
+    let (builder, mut arrivals) = lab_with(256);
+    let none = Duration::ZERO;
+    let mut feed = builder.backoff(none, none).build();
+    // Each connection hears some messages, and goes without a word.
+    let (heard, mut hearings) = tokio::sync::mpsc::unbounded_channel();
+    let serving = tokio::spawn(async move {
+        for connection in 0_u32.. {
+            let mut peer = arrivals.opens().await;
+            let heard = heard.clone();
+            tokio::spawn(async move {
+                for _ in 0..connection * 7 % 13 + 1 {
+                    let Some(frame) = peer.hears_or_end().await else { return };
+                    heard.send(String::from_utf8(frame.payload).expect("a text")).ok();
+                }
+            });
+        }
+    });
+    let senders: Vec<_> = (0..4)
+        .map(|task| {
+            let sender = feed.sender();
+            tokio::spawn(async move {
+                for number in 0..100 {
+                    match sender.send(format!("{task}.{number}")).await {
+                        Ok(()) | Err(ReconnectSendError::Lost(_)) => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    let stopping = feed.sender();
+    let all = async {
+        for sender in senders {
+            sender.await.expect("no panic");
+        }
+        stopping.stop();
+    };
+    let received = support::until(async { tokio::join!(feed.recv(), all).0 }).await;
+    assert_eq!(received.expect("it was stopped"), None);
+    serving.abort();
+    let mut once = std::collections::HashSet::new();
+    while let Ok(message) = hearings.try_recv() {
+        assert!(once.insert(message.clone()), "{message} was heard twice");
+    }
+    assert!(!once.is_empty(), "some are heard");
+}
