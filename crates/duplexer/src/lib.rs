@@ -30,6 +30,7 @@ mod local;
 mod server;
 mod socket;
 mod transport;
+mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
@@ -43,6 +44,7 @@ pub use duplexer_proto::{
 pub use http;
 pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
-    ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
-    TrySendError, WebSocket,
+    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
+    SendError, Sender, TrySendError, WebSocket,
 };
+pub use upgrade::{Upgrade, UpgradeError};

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use duplexer_proto::handshake::{self, RequestError};
+use duplexer_proto::handshake;
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -14,7 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::server::inner::Inner;
-use crate::server::opening::{Accepted, decide};
+use crate::server::opening::{Accepted, decide_in_time};
 use crate::server::prefixed::Prefixed;
 use crate::server::request::{Addresses, Rejection};
 use crate::server::service::AnyBody;
@@ -55,14 +55,17 @@ async fn serve_plain<S: Send + Sync + 'static>(
     addresses: Addresses,
     upgrading: &Arc<Upgrading<S>>,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let (inner, upgrading) = (inner.clone(), upgrading.clone());
         async move {
             if handshake::Request::is_attempted(request.headers()) {
                 return Ok(upgrade(&inner, request, addresses, &upgrading).await);
             }
             match &inner.http {
-                Some(http) => http(request).await,
+                Some(http) => {
+                    request.extensions_mut().insert(addresses);
+                    http(request).await
+                }
                 None => Ok(plain(StatusCode::NOT_FOUND)),
             }
         }
@@ -106,10 +109,7 @@ async fn upgrade<S>(
         Ok(asked) => asked,
         Err(error) => return text(error.response()),
     };
-    let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, asked, addresses)).await;
-    let late = |_| Err(RequestError::TimedOut { after }.into());
-    let mut accepted = match decided.unwrap_or_else(late) {
+    let mut accepted = match decide_in_time(inner, asked, addresses).await {
         Ok(accepted) => accepted,
         Err(error) => {
             return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);

@@ -2,17 +2,17 @@
 
 mod accept;
 mod builder;
-mod connection;
-mod hosted;
+pub(crate) mod connection;
+pub(crate) mod hosted;
 mod http;
-mod inner;
-mod launch;
-mod opening;
+pub(crate) mod inner;
+pub(crate) mod launch;
+pub(crate) mod opening;
 mod origin;
 mod prefixed;
 mod request;
 mod service;
-mod tracker;
+pub(crate) mod tracker;
 
 pub use builder::{Server, ServerBuilder};
 pub use hosted::HandlerOutcome;

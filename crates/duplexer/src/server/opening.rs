@@ -106,11 +106,41 @@ pub(crate) async fn decide<S>(
     request: handshake::Request,
     addresses: Addresses,
 ) -> Result<Accepted<S>, OpenError> {
+    let request = check(inner, request, addresses)?;
+    let state = (inner.authorize)(request.clone()).await?;
+    accept(inner, request, state)
+}
+
+/// The part of the judgement that needs no `authorize`.
+pub(crate) fn check<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+) -> Result<Request, OpenError> {
     let request = Request::new(request, addresses);
     inner.origins.check(&request)?;
-    let state = (inner.authorize)(request.clone()).await?;
+    Ok(request)
+}
+
+/// Prepares the answer to a request that was judged well.
+pub(crate) fn accept<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<Accepted<S>, OpenError> {
     let acceptance = request.handshake().accept(&inner.config)?;
     Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new() })
+}
+
+/// Judges a request that an HTTP stack has read, within the time of an opening.
+pub(crate) async fn decide_in_time<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+) -> Result<Accepted<S>, OpenError> {
+    let after = inner.config.limits.open_timeout;
+    let decided = tokio::time::timeout(after, decide(inner, request, addresses)).await;
+    decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
