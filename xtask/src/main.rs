@@ -8,6 +8,7 @@ mod conformance;
 mod deny;
 mod fuzz;
 mod interop;
+mod miri;
 mod tidy;
 mod tools;
 
@@ -35,6 +36,8 @@ enum Chore {
     Bench(bench::Args),
     /// Hold the dependency tree to deny.toml
     Deny(deny::Args),
+    /// Run the tests of the unsafe code under miri
+    Miri(miri::Args),
     /// Run the fuzz targets over their kept corpora
     Fuzz(fuzz::Args),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Interop(args) => interop::run(args),
         Chore::Bench(args) => bench::run(args),
         Chore::Deny(args) => deny::run(args),
+        Chore::Miri(args) => miri::run(args),
         Chore::Fuzz(args) => fuzz::run(args),
     };
     match done {

@@ -24,17 +24,24 @@ mod cork;
 mod dial;
 mod driver;
 mod extensions;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod input;
 mod local;
+mod pace;
 mod server;
 mod socket;
+mod terms;
 mod transport;
 mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
-pub use client::{Client, ClientBuilder, ConnectError, connect};
+pub use client::{
+    Client, ClientBuilder, ConnectError, CookieError, CookieJar, CredentialError, RedirectError,
+    connect,
+};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
@@ -47,4 +54,5 @@ pub use socket::{
     ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
     SendError, Sender, TrySendError, WebSocket,
 };
+pub use terms::{OverRate, RateLimits};
 pub use upgrade::{Upgrade, UpgradeError};

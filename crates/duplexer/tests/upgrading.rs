@@ -326,6 +326,22 @@ async fn on_a_loopback_address_a_rebound_name_gets_no_handler() {
 }
 
 #[tokio::test]
+async fn bounds_of_connections_count_for_upgrades_too() {
+    let server = Server::builder().connections_max(1).build();
+    let address = hosted(&server).await;
+    let mut peer = open(address).await;
+    let (head, text) = response(address, &format!("{REQUEST}\r\n")).await;
+    assert!(head.starts_with("http/1.1 503 "), "{head}");
+    assert!(text.contains("`connections_max`"), "{text}");
+    tokio::join!(until(server.shutdown(LONG)), peer.hears_close(1001));
+    // The peer's address is known when the answer has left.
+    let server = Server::builder().connections_per_address_max(1).build();
+    let address = hosted(&server).await;
+    let _first = open(address).await;
+    open(address).await.hears_close(1013).await;
+}
+
+#[tokio::test]
 async fn shutdown_closes_with_1001_and_nothing_is_accepted_afterwards() {
     let server = Server::default();
     let address = hosted(&server).await;

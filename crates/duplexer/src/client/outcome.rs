@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use duplexer_proto::{HandshakeError, SetupError, UriError};
 
+use crate::client::credentials::CredentialError;
+use crate::client::redirect::{RedirectError, is_redirect};
 use crate::dial::DialError;
 
 /// A connection was not opened.
@@ -32,6 +34,8 @@ pub enum ConnectError {
         /// The origin.
         origin: String,
     },
+    /// A user, a password or a token cannot be sent.
+    Credential(CredentialError),
     /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
     TlsUnavailable,
     /// The TCP connection was not made.
@@ -45,6 +49,8 @@ pub enum ConnectError {
     Io(io::Error),
     /// The server's answer opened no connection.
     Handshake(HandshakeError),
+    /// The server redirected to where the client does not follow.
+    Redirect(RedirectError),
     /// It took longer than the limit `open_timeout`.
     TimedOut {
         /// The limit.
@@ -70,6 +76,18 @@ impl From<HandshakeError> for ConnectError {
     }
 }
 
+impl From<CredentialError> for ConnectError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential(error)
+    }
+}
+
+impl From<RedirectError> for ConnectError {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
+    }
+}
+
 impl From<DialError> for ConnectError {
     fn from(DialError { authority, error }: DialError) -> Self {
         Self::Dial { authority, error }
@@ -92,7 +110,17 @@ impl fmt::Display for ConnectError {
             ),
             Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
-            Self::Handshake(error) => error.fmt(f),
+            Self::Handshake(error) => {
+                error.fmt(f)?;
+                match error.status().is_some_and(is_redirect) && error.location().is_some() {
+                    true => f.write_str(
+                        " (not followed: the setting redirects of `connect` allows some)",
+                    ),
+                    false => Ok(()),
+                }
+            }
+            Self::Redirect(error) => error.fmt(f),
+            Self::Credential(error) => error.fmt(f),
             Self::TimedOut { after } => {
                 write!(f, "the connection was not open within {after:?} (limit open_timeout)")
             }
@@ -107,6 +135,8 @@ impl std::error::Error for ConnectError {
             Self::Setup(error) => Some(error),
             Self::Dial { error, .. } | Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
+            Self::Redirect(error) => Some(error),
+            Self::Credential(error) => Some(error),
             Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
         }
     }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::server::caps::Seat;
 use crate::server::hosted::{HandlerOutcome, Hosted};
 use crate::server::http;
 use crate::server::inner::Inner;
@@ -85,7 +86,9 @@ where
     H: FnOnce(WebSocket, Request<S>) -> F,
     F: Future<Output: HandlerOutcome>,
 {
-    let (accepted, transport) = match opening::open(&inner, transport, addresses).await {
+    let mut seat = None;
+    let opened = opening::open(&inner, transport, addresses, &mut seat).await;
+    let (mut accepted, transport) = match opened {
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
         Ok(Opened::Http(prefixed)) => http::serve(&inner, prefixed, addresses).await?,
         Err(error) => {
@@ -93,5 +96,6 @@ where
             return None;
         }
     };
+    accepted.seat = Seat::join(seat, accepted.seat);
     Some(host(&inner, accepted, transport, handler))
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use duplexer_proto::ServerConfig;
 
+use crate::server::caps::Caps;
 use crate::server::origin::Origins;
 use crate::server::request::{Rejection, Request};
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
+use crate::terms::Terms;
 
 /// What all connections of a server share.
 pub(crate) struct Inner<S> {
@@ -16,6 +18,8 @@ pub(crate) struct Inner<S> {
     pub(crate) origins: Origins,
     pub(crate) authorize: Authorize<S>,
     pub(crate) http: Option<HttpService>,
+    pub(crate) caps: Arc<Caps>,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) tracker: Arc<Tracker>,
 }
 

@@ -2,7 +2,10 @@
 
 mod accept;
 mod builder;
+pub(crate) mod caps;
 pub(crate) mod connection;
+mod guard;
+mod guarding;
 pub(crate) mod hosted;
 mod http;
 pub(crate) mod inner;

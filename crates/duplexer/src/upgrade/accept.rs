@@ -6,9 +6,11 @@ use std::sync::{Arc, LazyLock};
 use duplexer_proto::{Acceptance, CloseCode};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Response, StatusCode};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 
+use crate::clock;
 use crate::input::Input;
+use crate::server::caps::Seat;
 use crate::server::connection;
 use crate::server::hosted::Hosted;
 use crate::server::inner::Inner;
@@ -51,10 +53,19 @@ impl<S: Send + Sync + 'static> Server<S> {
         let inner = &self.inner;
         // Counted before looking, so that a shutdown either is seen or waits.
         let counted = inner.tracker.task();
+        let decided = async {
+            let mut seat = None;
+            if let Err(over) = opening::take_seat(inner, addresses, &mut seat) {
+                return Err(OpenError::Over(over, inner.caps.refuse()));
+            }
+            let mut accepted = opening::decide_in_time(inner, request, addresses).await?;
+            accepted.seat = Seat::join(seat, accepted.seat);
+            Ok(accepted)
+        };
         let decided = tokio::select! {
             biased;
             () = inner.tracker.reached(Phase::Closing) => Err(OpenError::Shutdown),
-            decided = opening::decide_in_time(inner, request, addresses) => decided,
+            decided = decided => decided,
         };
         answer(inner, counted, decided, connection, handler)
     }
@@ -146,23 +157,7 @@ async fn obtain<S>(
     mut accepted: Accepted<S>,
     connection: OnUpgrade,
 ) -> Option<(Accepted<S>, Transport)> {
-    let after = inner.config.limits.open_timeout;
-    let upgraded = match tokio::time::timeout(after, connection).await {
-        Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) if error.is_user() => {
-            tracing::error!(%error, "the HTTP server keeps its connections: serve `with_upgrades`");
-            return None;
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "no connection was opened");
-            return None;
-        }
-        Err(_) => {
-            tracing::warn!(?after, "the HTTP server has not sent the answer (open_timeout)");
-            return None;
-        }
-    };
-    let (transport, early) = recover(upgraded);
+    let (transport, early) = recover(hand_over(inner, connection).await?);
     accepted.early = early;
     let told = accepted.request.addresses();
     let addresses = match complete(told, &transport) {
@@ -173,19 +168,62 @@ async fn obtain<S>(
         }
     };
     accepted.request = accepted.request.at(addresses);
-    if told.local.is_none()
-        && let Err(rejection) = inner.origins.check(&accepted.request)
-    {
-        tracing::debug!(peer = ?addresses.peer, %rejection, "closing a connection");
-        let Acceptance { connection, agreed, .. } = accepted.acceptance;
-        let input = Input::starting_with(&accepted.early);
-        let mut socket = WebSocket::unhosted(connection, transport, input, agreed);
-        let reason = "the server's setting `origins` does not allow this page";
-        // The code and the length are right.
-        let _ = socket.close(CloseCode::POLICY_VIOLATION, reason).await;
+    if let Err(error) = judge_late(inner, &mut accepted, told) {
+        tracing::debug!(peer = ?addresses.peer, %error, "closing a connection");
+        close(accepted, transport, &error).await;
         return None;
     }
     Some((accepted, transport))
+}
+
+/// Waits until the HTTP server gives the connection up, which it does once it has sent the answer.
+async fn hand_over<S>(inner: &Inner<S>, connection: OnUpgrade) -> Option<Upgraded> {
+    let after = inner.config.limits.open_timeout;
+    match tokio::time::timeout(after, connection).await {
+        Ok(Ok(upgraded)) => return Some(upgraded),
+        Ok(Err(error)) if error.is_user() => {
+            tracing::error!(%error, "the HTTP server keeps its connections: serve `with_upgrades`");
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "no connection was opened"),
+        Err(_) => {
+            tracing::warn!(?after, "the HTTP server has not sent the answer (open_timeout)");
+        }
+    }
+    None
+}
+
+/// Judges what could not be judged before the answer, because nobody had told these addresses.
+fn judge_late<S>(
+    inner: &Inner<S>,
+    accepted: &mut Accepted<S>,
+    told: Addresses,
+) -> Result<(), OpenError> {
+    if told.local.is_none() {
+        inner.origins.check(&accepted.request)?;
+    }
+    if told.peer.is_none()
+        && let Some(peer) = accepted.request.peer()
+    {
+        let seat = inner.caps.sit(peer.ip(), clock::now());
+        let seat = seat.map_err(|over| OpenError::Over(over, None))?;
+        accepted.seat = Seat::join(accepted.seat.take(), seat);
+    }
+    Ok(())
+}
+
+/// Closes a connection that would have been refused.
+async fn close<S>(accepted: Accepted<S>, transport: Transport, error: &OpenError) {
+    let (code, reason) = match error {
+        OpenError::Over(..) => (CloseCode::TRY_AGAIN_LATER, "too many connections or openings"),
+        _ => {
+            (CloseCode::POLICY_VIOLATION, "the server's setting `origins` does not allow this page")
+        }
+    };
+    let Acceptance { connection, agreed, .. } = accepted.acceptance;
+    let input = Input::starting_with(&accepted.early);
+    let mut socket = WebSocket::unhosted(connection, transport, input, agreed);
+    // The code may be sent and the reason is short.
+    let _ = socket.close(code, reason).await;
 }
 
 /// Finds out what was not told; a TCP stream is set to send small messages at once.

@@ -84,8 +84,8 @@ impl Upgrade {
     /// Tells between which addresses the connection is, where the HTTP stack knows. What is not told is found out once the
     /// answer has left, if the connection is TCP.
     ///
-    /// [`Origins`](crate::Origins) look at the local address: known in time, a page that may not connect is refused with 403; otherwise
-    /// the connection is closed with 1008 before its handler begins.
+    /// [`Origins`](crate::Origins) look at the local address, and the bounds of one address at the peer's. Known in time, who may not
+    /// connect is refused with an HTTP answer; otherwise the connection is closed, with 1008 or 1013, before its handler begins.
     ///
     /// ```
     /// # fn example(upgrade: duplexer::Upgrade, peer: std::net::SocketAddr) -> duplexer::Upgrade {
