@@ -1,5 +1,7 @@
 //! A client's settings: what it sends, how it leads to servers, and its limits. Nothing is looked up or opened here.
 
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use crate::client::cookies::CookieJar;
 use crate::client::credentials::{self, CredentialError};
 use crate::client::open::Client;
-use crate::dial::Dialler;
+use crate::dial::{Dialler, Proxy};
 use crate::extensions::negotiators;
 
 impl Default for Client {
@@ -48,6 +50,10 @@ pub struct ClientBuilder {
     deflate: Option<Deflate>,
     limits: Limits,
     keepalive: Keepalive,
+    /// The environment's where it is not set.
+    proxy: Option<Proxy>,
+    #[cfg(unix)]
+    unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientBuilder {
@@ -62,6 +68,9 @@ impl Default for ClientBuilder {
             deflate: Some(Deflate::default()),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
+            proxy: None,
+            #[cfg(unix)]
+            unix_socket: None,
         }
     }
 }
@@ -159,9 +168,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects through these proxies; `None` connects directly. Default: [`Proxy::from_env`], read when the client is built.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = Some(proxy.into().unwrap_or_else(Proxy::none));
+        self
+    }
+
+    /// Connects to this Unix socket, whatever host a URI names, and never through a proxy. On Linux a path that begins with a zero
+    /// byte is an abstract name.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
+        let dialler = Dialler::new(self.proxy.unwrap_or_else(Proxy::from_env));
+        #[cfg(unix)]
+        let dialler = dialler.or_unix_socket(self.unix_socket);
         let mut config = ClientConfig::default();
         config.limits = Arc::new(self.limits);
         config.keepalive = self.keepalive;
@@ -178,7 +206,7 @@ impl ClientBuilder {
         };
         Client {
             config,
-            dialler: Dialler,
+            dialler,
             wrong_origin: self.wrong_origin,
             wrong_credential,
             cookies: self.cookies,

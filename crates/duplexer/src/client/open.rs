@@ -11,7 +11,7 @@ use crate::client::credentials::{self, CredentialError};
 use crate::client::outcome::ConnectError;
 use crate::client::redirect::Trail;
 use crate::clock;
-use crate::dial::Dialler;
+use crate::dial::{Deadline, Dialler};
 use crate::input::Input;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -57,9 +57,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection over TCP, within [`Limits::open_timeout`]. The addresses of a name are tried in turn. A user and a
-    /// password in the URI are sent as [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set.
-    /// Redirects are followed as the setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
+    /// Opens a connection over TCP, within [`Limits::open_timeout`], through a [proxy](crate::Proxy) where the environment names
+    /// one. The addresses of a name are raced (RFC 8305). A user and a password in the URI are sent as
+    /// [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set. Redirects are followed as the
+    /// setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -149,7 +150,9 @@ impl Client {
         if uri.is_secure() {
             return Err(ConnectError::TlsUnavailable);
         }
-        let transport = self.dialler.dial(uri.host(), uri.port()).await?;
+        let after = self.config.limits.open_timeout;
+        let by = Deadline { at: clock::instant(started + after), after };
+        let transport = self.dialler.dial(uri, by).await?;
         self.open(trail, transport, started).await
     }
 

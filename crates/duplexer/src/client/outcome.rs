@@ -8,7 +8,7 @@ use duplexer_proto::{HandshakeError, SetupError, UriError};
 
 use crate::client::credentials::CredentialError;
 use crate::client::redirect::{RedirectError, is_redirect};
-use crate::dial::DialError;
+use crate::dial::{DialError, DialFault, ProxyError};
 
 /// A connection was not opened.
 ///
@@ -38,13 +38,10 @@ pub enum ConnectError {
     Credential(CredentialError),
     /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
     TlsUnavailable,
-    /// The TCP connection was not made.
-    Dial {
-        /// Host and port; an IPv6 address in brackets.
-        authority: String,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// The server was not reached.
+    Dial(DialError),
+    /// The proxy opened no tunnel to the server.
+    Proxy(Box<ProxyError>),
     /// The transport failed during the handshake.
     Io(io::Error),
     /// The server's answer opened no connection.
@@ -88,9 +85,12 @@ impl From<RedirectError> for ConnectError {
     }
 }
 
-impl From<DialError> for ConnectError {
-    fn from(DialError { authority, error }: DialError) -> Self {
-        Self::Dial { authority, error }
+impl From<DialFault> for ConnectError {
+    fn from(fault: DialFault) -> Self {
+        match fault {
+            DialFault::Dial(error) => Self::Dial(error),
+            DialFault::Proxy(error) => Self::Proxy(error),
+        }
     }
 }
 
@@ -108,7 +108,8 @@ impl fmt::Display for ConnectError {
                 "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
                  stream of your own",
             ),
-            Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
+            Self::Dial(error) => error.fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
             Self::Handshake(error) => {
                 error.fmt(f)?;
@@ -133,7 +134,9 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Uri(error) => Some(error),
             Self::Setup(error) => Some(error),
-            Self::Dial { error, .. } | Self::Io(error) => Some(error),
+            Self::Dial(error) => Some(error),
+            Self::Proxy(error) => Some(error),
+            Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
             Self::Redirect(error) => Some(error),
             Self::Credential(error) => Some(error),

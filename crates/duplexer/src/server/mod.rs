@@ -12,7 +12,6 @@ pub(crate) mod inner;
 pub(crate) mod launch;
 pub(crate) mod opening;
 mod origin;
-mod prefixed;
 mod request;
 mod service;
 pub(crate) mod tracker;
