@@ -36,6 +36,7 @@ mod socket;
 mod terms;
 mod tls;
 mod transport;
+mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
@@ -53,8 +54,8 @@ pub use duplexer_proto::{
 pub use http;
 pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
-    ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
-    TrySendError, WebSocket,
+    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
+    SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
 #[cfg(feature = "tls")]
@@ -63,3 +64,4 @@ pub use tls::{
     Roots, ServerTls, ServerTlsBuilder,
 };
 pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};
+pub use upgrade::{Upgrade, UpgradeError};
