@@ -39,6 +39,7 @@ mod prefixed;
 mod server;
 mod socket;
 mod terms;
+mod tls;
 mod transport;
 mod upgrade;
 mod waiters;
@@ -62,4 +63,10 @@ pub use socket::{
     SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
+#[cfg(feature = "tls")]
+pub use tls::{
+    Certificate, CertificateError, CertificateFault, ClientCertificates, CryptoProvider, Identity,
+    Roots, ServerTls, ServerTlsBuilder,
+};
+pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};
 pub use upgrade::{Upgrade, UpgradeError};

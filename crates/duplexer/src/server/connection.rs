@@ -90,7 +90,7 @@ where
     let opened = opening::open(&inner, transport, addresses, &mut seat).await;
     let (mut accepted, transport) = match opened {
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
-        Ok(Opened::Http(prefixed)) => http::serve(&inner, prefixed, addresses).await?,
+        Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,
         Err(error) => {
             tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
             return None;

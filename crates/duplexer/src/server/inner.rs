@@ -11,6 +11,7 @@ use crate::server::request::{Rejection, Request};
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
 use crate::terms::Terms;
+use crate::tls::ServerTls;
 
 /// What all connections of a server share.
 pub(crate) struct Inner<S> {
@@ -20,6 +21,7 @@ pub(crate) struct Inner<S> {
     pub(crate) http: Option<HttpService>,
     pub(crate) caps: Arc<Caps>,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod launch;
 pub(crate) mod opening;
 mod origin;
 mod request;
+mod secure;
 mod service;
 pub(crate) mod tracker;
 

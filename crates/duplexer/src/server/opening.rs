@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
@@ -16,13 +17,15 @@ use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
 use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
+use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
 
 /// What a connection turned out to be.
 pub(crate) enum Opened<S> {
     WebSocket(Box<Accepted<S>>, Transport),
-    Http(Prefixed),
+    Http(Prefixed, Option<Arc<TlsInfo>>),
 }
 
 /// A connection that was accepted and has still to be run.
@@ -51,16 +54,30 @@ pub(crate) async fn open<S>(
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    mut transport: Transport,
+    transport: Transport,
     addresses: Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let answer = read_and_answer(inner, &mut transport, addresses, seat);
-    let answered = tokio::time::timeout(after, answer).await;
+    let over = take_seat(inner, addresses, seat).err();
+    let by = clock::instant(clock::now() + after);
+    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, by).await {
+        Ok(secured) => secured,
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
+        Err(Unsecured::Failed(fault, mut transport)) => {
+            match secure::answer(&fault) {
+                Some(response) => refuse(&mut transport, &response).await?,
+                // Going with bytes unread would take the alert away from the client.
+                None => leave(&mut transport, &[]).await?,
+            }
+            return Err(OpenError::Tls(fault));
+        }
+    };
+    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref(), over);
+    let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
-        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport })),
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
         Err(error) => {
             if let Some(response) = error.response() {
                 refuse(&mut transport, &response).await?;
@@ -80,16 +97,17 @@ async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
     addresses: Addresses,
-    seat: &mut Option<Box<Seat>>,
+    tls: Option<&Arc<TlsInfo>>,
+    over: Option<Over>,
 ) -> Result<Answer<S>, OpenError> {
-    if let Err(over) = take_seat(inner, addresses, seat) {
+    if let Some(over) = over {
         return Err(turn_away(inner, transport, over).await);
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
         Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
         Opening::WebSocket { request, .. } => {
-            let mut accepted = decide(inner, request, addresses).await?;
+            let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
             transport.write_all(&accepted.acceptance.response_bytes()).await?;
             transport.flush().await?;
             accepted.early = early;
@@ -154,8 +172,9 @@ pub(crate) async fn decide<S>(
     inner: &Inner<S>,
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = check(inner, request, addresses)?;
+    let request = check(inner, request, addresses, tls)?;
     let state = (inner.authorize)(request.clone()).await?;
     accept(inner, request, state)
 }
@@ -165,8 +184,9 @@ pub(crate) fn check<S>(
     inner: &Inner<S>,
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Result<Request, OpenError> {
-    let request = Request::new(request, addresses);
+    let request = Request::new(request, addresses, tls);
     inner.origins.check(&request)?;
     Ok(request)
 }
@@ -186,17 +206,23 @@ pub(crate) async fn decide_in_time<S>(
     inner: &Inner<S>,
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, request, addresses)).await;
+    let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
 async fn refuse(transport: &mut Transport, response: &Response<String>) -> Result<(), OpenError> {
     let bytes = reject(response)?;
+    leave(transport, &bytes).await
+}
+
+/// Says a last thing, and waits until the client has gone, for a little while.
+async fn leave(transport: &mut Transport, bytes: &[u8]) -> Result<(), OpenError> {
     let drained = async {
-        transport.write_all(&bytes).await?;
+        transport.write_all(bytes).await?;
         transport.shutdown().await?;
         let mut rest = [0; READ_BYTES];
         while transport.read(&mut rest).await? > 0 {}
@@ -212,6 +238,10 @@ async fn refuse(transport: &mut Transport, response: &Response<String>) -> Resul
 #[derive(Debug)]
 pub(crate) enum OpenError {
     Io(io::Error),
+    Tls(TlsFault),
+    TlsTimedOut {
+        after: std::time::Duration,
+    },
     Gone,
     Shutdown,
     NotWebSocket,
@@ -226,7 +256,9 @@ impl OpenError {
     /// The HTTP answer, where there is somebody to read it.
     pub(crate) fn response(&self) -> Option<Response<String>> {
         Some(match self {
-            Self::Io(_) | Self::Gone | Self::Shutdown => return None,
+            Self::Io(_) | Self::Tls(_) | Self::TlsTimedOut { .. } | Self::Gone | Self::Shutdown => {
+                return None;
+            }
             Self::NotWebSocket => upgrade_required(),
             Self::Over(over, leave) => {
                 leave.as_ref()?;
@@ -285,6 +317,10 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Tls(fault) => write!(f, "no TLS with the client: {fault}"),
+            Self::TlsTimedOut { after } => {
+                write!(f, "no TLS with the client within {after:?} (limit open_timeout)")
+            }
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
             Self::Over(over, _) => over.rejection().fmt(f),

@@ -58,7 +58,7 @@ impl<S: Send + Sync + 'static> Server<S> {
             if let Err(over) = opening::take_seat(inner, addresses, &mut seat) {
                 return Err(OpenError::Over(over, inner.caps.refuse()));
             }
-            let mut accepted = opening::decide_in_time(inner, request, addresses).await?;
+            let mut accepted = opening::decide_in_time(inner, request, addresses, None).await?;
             accepted.seat = Seat::join(seat, accepted.seat);
             Ok(accepted)
         };
@@ -84,7 +84,7 @@ impl Upgrade {
         F: Future<Output: HandlerOutcome> + Send + 'static,
     {
         let inner = &DEFAULTS.inner;
-        let decided = opening::check(inner, self.request, self.addresses)
+        let decided = opening::check(inner, self.request, self.addresses, None)
             .and_then(|request| opening::accept(inner, request, ()));
         let handler = |socket, _: Request| handler(socket);
         answer(inner, inner.tracker.task(), decided, self.connection, handler)
