@@ -235,3 +235,26 @@ fn complete(told: Addresses, transport: &Transport) -> io::Result<Addresses> {
     found.local = told.local.or(found.local);
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tcp_stream_sends_small_messages_at_once_and_what_was_told_counts() {
+        // axum's `serve` leaves TCP_NODELAY off.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        stream.set_nodelay(false).expect("a TCP stream");
+        let local = stream.local_addr().expect("it is open");
+        let transport = Transport::Tcp(stream);
+        let told = Addresses { peer: Some(([192, 0, 2, 1], 80).into()), local: None };
+        let found = complete(told, &transport).expect("it is open");
+        assert_eq!(found, Addresses { local: Some(local), ..told });
+        let Transport::Tcp(stream) = transport else { unreachable!("as it was made") };
+        assert!(stream.nodelay().expect("a TCP stream"));
+    }
+}
