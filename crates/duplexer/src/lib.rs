@@ -30,6 +30,7 @@ mod local;
 mod prefixed;
 mod server;
 mod socket;
+mod tls;
 mod transport;
 mod waiters;
 
@@ -48,3 +49,6 @@ pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,
 };
+#[cfg(feature = "tls")]
+pub use tls::{Certificate, CredentialError, CredentialFault, CryptoProvider, Identity, Roots};
+pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};

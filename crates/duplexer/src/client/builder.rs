@@ -12,6 +12,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use crate::client::open::Client;
 use crate::dial::{Dialler, Proxy};
 use crate::extensions::negotiators;
+use crate::tls::{ClientTls, TlsSettings};
 
 impl Default for Client {
     fn default() -> Self {
@@ -49,6 +50,7 @@ pub struct ClientBuilder {
     proxy: Option<Proxy>,
     #[cfg(unix)]
     unix_socket: Option<PathBuf>,
+    pub(super) tls: TlsSettings,
 }
 
 impl Default for ClientBuilder {
@@ -63,6 +65,7 @@ impl Default for ClientBuilder {
             proxy: None,
             #[cfg(unix)]
             unix_socket: None,
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -143,6 +146,7 @@ impl ClientBuilder {
         config.negotiators = negotiators(self.deflate);
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
-        Client { config, dialler, wrong_origin: self.wrong_origin }
+        let tls = ClientTls::new(self.tls);
+        Client { config, dialler, tls, wrong_origin: self.wrong_origin }
     }
 }

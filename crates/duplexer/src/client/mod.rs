@@ -3,6 +3,9 @@
 mod builder;
 mod open;
 mod outcome;
+mod secure;
+#[cfg(feature = "tls")]
+mod trust;
 
 pub use builder::ClientBuilder;
 pub use open::{Client, connect};

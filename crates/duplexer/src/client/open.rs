@@ -10,6 +10,7 @@ use crate::clock;
 use crate::dial::{Deadline, Dialler};
 use crate::input::Input;
 use crate::socket::WebSocket;
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// Opens a connection with the default settings: deflate offered, keepalive on.
@@ -44,33 +45,35 @@ pub async fn connect(uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
 pub struct Client {
     pub(super) config: ClientConfig,
     pub(super) dialler: Dialler,
+    pub(super) tls: ClientTls,
     /// An origin that cannot be sent.
     pub(super) wrong_origin: Option<String>,
 }
 
 impl Client {
-    /// Opens a connection over TCP, within [`Limits::open_timeout`], through a [proxy](crate::Proxy) where the environment names
-    /// one. The addresses of a name are raced (RFC 8305). Cancel-safe.
+    /// Opens a connection over TCP, and over TLS where the URI begins with `wss`, within [`Limits::open_timeout`]; through a
+    /// [proxy](crate::Proxy) where one is set or the environment names one. The addresses of a name are raced (RFC 8305).
+    /// Cancel-safe.
+    ///
+    /// A client reads the roots that it trusts once, when it first needs them, and remembers TLS sessions: keep it for further connections.
     ///
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(&self, uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
         let uri = self.parse(uri.as_ref())?;
-        if uri.is_secure() {
-            return Err(ConnectError::TlsUnavailable);
-        }
         let started = clock::now();
         self.in_time(started, async {
             let after = self.config.limits.open_timeout;
             let by = Deadline { at: clock::instant(started + after), after };
-            let transport = self.dialler.dial(&uri, by).await?;
-            self.open(&uri, transport, started).await
+            let transport = self.dialler.dial(&uri, &self.tls, by).await?;
+            let (transport, tls) = self.secure(&uri, transport).await?;
+            Ok(self.open(&uri, transport, started).await?.with_tls(tls))
         })
         .await
     }
 
     /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`]. A stream
-    /// for a `wss` URI has to be encrypted already. Cancel-safe.
+    /// for a `wss` URI has to be encrypted already; see [`connect_tls_over`](Client::connect_tls_over). Cancel-safe.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -88,14 +91,14 @@ impl Client {
     }
 
     /// Whether a connection to `uri` can be tried at all.
-    fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
+    pub(super) fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
         if let Some(origin) = &self.wrong_origin {
             return Err(ConnectError::OriginInvalid { origin: origin.clone() });
         }
         Ok(WsUri::parse(uri)?)
     }
 
-    async fn in_time(
+    pub(super) async fn in_time(
         &self,
         started: Time,
         opening: impl Future<Output = Result<WebSocket, ConnectError>>,
@@ -105,7 +108,7 @@ impl Client {
         timed.unwrap_or(Err(ConnectError::TimedOut { after }))
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         uri: &WsUri,
         mut transport: Transport,
@@ -113,8 +116,14 @@ impl Client {
     ) -> Result<WebSocket, ConnectError> {
         let entropy = rand::rng().random();
         let mut handshake = ClientHandshake::new(uri, self.config.clone(), entropy, started)?;
-        transport.write_all(&handshake.request()).await.map_err(ConnectError::Io)?;
-        transport.flush().await.map_err(ConnectError::Io)?;
+        let request = handshake.request();
+        let written = async {
+            transport.write_all(&request).await?;
+            transport.flush().await
+        };
+        if let Err(error) = written.await {
+            return Err(ConnectError::unwritten(error, &mut transport, uri).await);
+        }
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let by = clock::instant(handshake.deadline());
@@ -128,7 +137,7 @@ impl Client {
                     _ => ConnectError::TimedOut { after },
                 });
             };
-            let len = read.map_err(ConnectError::Io)?;
+            let len = read.map_err(|error| ConnectError::transport(error, uri))?;
             if len == 0 {
                 return Err(handshake.receive_end().into());
             }

@@ -116,13 +116,14 @@ mod tests {
             let index = usize::from(address.port());
             log.borrow_mut().push((since(), false));
             let mut attempt = Attempt(index, &log, false);
-            let ended = match fates[index] {
-                Connects(after) => sleep(Duration::from_millis(after)).await == (),
-                Fails(after) => sleep(Duration::from_millis(after)).await != (),
+            let (after, connects) = match fates[index] {
+                Connects(after) => (after, true),
+                Fails(after) => (after, false),
                 Hangs => std::future::pending().await,
             };
+            sleep(Duration::from_millis(after)).await;
             attempt.2 = true;
-            ended.then_some(index).ok_or_else(|| io::Error::other(format!("{index} failed")))
+            connects.then_some(index).ok_or_else(|| io::Error::other(format!("{index} failed")))
         });
         let won = timeout(Duration::from_secs(3600), won).await.expect("an end");
         let took = since();

@@ -1,18 +1,27 @@
 //! The library's errors in the words of the command line: which option, which address, what to write instead.
 
-use duplexer::{CloseCode, ConnectError, HandshakeError, RecvError, SetupError, UriError};
+use duplexer::{
+    CloseCode, ConnectError, DialError, HandshakeError, ProxyFault, RecvError, SetupError, UriError,
+};
 
 /// Why there is no connection to `url`.
 pub(super) fn opening(error: &ConnectError, url: &str) -> String {
     match error {
-        ConnectError::TlsUnavailable => tls_unavailable(url),
         ConnectError::Uri(UriError::SchemeMissing | UriError::SchemeUnknown { .. }) => {
             scheme(error, url)
         }
         ConnectError::TimedOut { after }
+        | ConnectError::Dial(DialError::TimedOut { after, .. })
         | ConnectError::Handshake(HandshakeError::TimedOut { after, .. }) => {
             format!("{url} did not open the connection within {after:?}")
         }
+        ConnectError::Proxy(error) => match (&error.fault, option(error.named_by)) {
+            (ProxyFault::TimedOut { after }, named_by) => format!(
+                "the proxy {}, named by {named_by}, opened no tunnel to {} within {after:?}",
+                error.proxy, error.target
+            ),
+            (_, named_by) => error.to_string().replacen(error.named_by, named_by, 1),
+        },
         ConnectError::Setup(SetupError::HeaderReserved { name }) => match name.as_str() {
             "sec-websocket-protocol" => {
                 format!("write --subprotocol in place of --header for `{name}`")
@@ -20,6 +29,14 @@ pub(super) fn opening(error: &ConnectError, url: &str) -> String {
             _ => format!("the header `{name}` is the program's own to send; leave it out"),
         },
         other => other.to_string(),
+    }
+}
+
+/// What named a proxy: a variable is the user's own, a setting is an option here.
+fn option(named_by: &'static str) -> &'static str {
+    match named_by.contains(' ') {
+        true => "--proxy",
+        false => named_by,
     }
 }
 
@@ -45,22 +62,17 @@ pub(super) fn ending(error: &RecvError, max_message: u64) -> String {
 /// An address whose scheme is not that of a WebSocket here.
 fn scheme(error: &ConnectError, url: &str) -> String {
     match url.split_once("://") {
-        Some((scheme, _)) if is(scheme, "https") || is(scheme, "wss") => tls_unavailable(url),
         Some((scheme, rest)) if is(scheme, "http") => {
             format!("`{url}` is no WebSocket's address; did you mean ws://{rest}?")
+        }
+        Some((scheme, rest)) if is(scheme, "https") => {
+            format!("`{url}` is no WebSocket's address; did you mean wss://{rest}?")
         }
         None if begins_with_host(url) => {
             format!("`{url}` has no scheme; did you mean ws://{url}?")
         }
         Some(_) | None => error.to_string(),
     }
-}
-
-fn tls_unavailable(url: &str) -> String {
-    let scheme = url.split_once("://").map_or("wss", |(scheme, _)| scheme);
-    format!(
-        "{scheme}:// needs TLS, which is not available in this version; use ws:// where the server allows it"
-    )
 }
 
 fn is(scheme: &str, name: &str) -> bool {
@@ -82,10 +94,11 @@ mod tests {
     #[test]
     fn no_error_speaks_of_the_librarys_settings_and_methods() {
         let after = std::time::Duration::from_secs(10);
+        let dial = DialError::TimedOut { authority: "example.com:443".to_owned(), after };
         let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
         for (error, says) in [
-            (ConnectError::TlsUnavailable, "wss:// needs TLS"),
             (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
+            (ConnectError::Dial(dial), "did not open the connection within 10s"),
             (timed_out.into(), "did not open the connection within 10s"),
             (SetupError::HeaderReserved { name: http::header::UPGRADE }.into(), "leave it out"),
             (
@@ -96,8 +109,6 @@ mod tests {
             let said = opening(&error, "wss://example.com/");
             assert!(said.contains(says) && !said.contains('_'), "{said}");
         }
-        let https = opening(&ConnectError::TlsUnavailable, "HTTPS://example.com/");
-        assert!(https.starts_with("HTTPS:// needs TLS"), "{https}");
         let overdue = ending(&RecvError::CloseOverdue, 1);
         assert!(!overdue.contains('_'), "{overdue}");
     }

@@ -10,6 +10,7 @@ use http::header::PROXY_AUTHENTICATE;
 use crate::dial::proxy::socks::SocksFault;
 use crate::dial::proxy::url::{Choice, ProxyUrlError};
 use crate::dial::tcp::DialError;
+use crate::tls::TlsError;
 
 /// A proxy opened no tunnel to a server.
 ///
@@ -58,8 +59,8 @@ pub enum ProxyFault {
     Setting(ProxyUrlError),
     /// It was not reached.
     Dial(DialError),
-    /// An `https` proxy needs the cargo feature `tls`.
-    TlsUnavailable,
+    /// It is an `https` proxy, and did not speak TLS as it should, or is not trusted.
+    Tls(TlsError),
     /// It wants credentials, or does not accept those of its URL (407).
     CredentialsWanted {
         /// Whether there were credentials to send.
@@ -113,9 +114,7 @@ impl fmt::Display for ProxyError {
             }
         }
         match fault {
-            ProxyFault::TlsUnavailable => {
-                f.write_str("TLS to a proxy is not in this build (cargo feature `tls`)")
-            }
+            ProxyFault::Tls(error) => error.fmt(f),
             ProxyFault::CredentialsWanted { sent, response } => {
                 let (scheme, host) = proxy.split_once("://").unwrap_or(("http", proxy));
                 match (sent, speaks_basic(response)) {
@@ -163,9 +162,9 @@ impl std::error::Error for ProxyError {
             ProxyFault::Setting(error) => Some(error),
             ProxyFault::Dial(error) | ProxyFault::Target(error) => Some(error),
             ProxyFault::Io(error) => Some(error),
+            ProxyFault::Tls(error) => Some(error),
             ProxyFault::Socks(error) => Some(error),
-            ProxyFault::TlsUnavailable
-            | ProxyFault::CredentialsWanted { .. }
+            ProxyFault::CredentialsWanted { .. }
             | ProxyFault::Refused { .. }
             | ProxyFault::Garbage { .. }
             | ProxyFault::HeadTooLarge { .. }
