@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use http::Response;
-use http::header::PROXY_AUTHENTICATE;
+use http::header::{HeaderValue, PROXY_AUTHENTICATE, WWW_AUTHENTICATE};
 
 use crate::dial::proxy::socks::SocksFault;
 use crate::dial::proxy::url::{Choice, ProxyUrlError};
@@ -61,7 +61,7 @@ pub enum ProxyFault {
     Dial(DialError),
     /// It is an `https` proxy, and did not speak TLS as it should, or is not trusted.
     Tls(TlsError),
-    /// It wants credentials, or does not accept those of its URL (407).
+    /// It wants credentials, or does not accept those of its URL (407; some say 401).
     CredentialsWanted {
         /// Whether there were credentials to send.
         sent: bool,
@@ -125,7 +125,7 @@ impl fmt::Display for ProxyError {
                         "it wants credentials; put them into its URL, as {scheme}://USER:PASSWORD@{host}"
                     )?,
                 }
-                let wanted = response.headers().get_all(PROXY_AUTHENTICATE).iter();
+                let wanted = challenges(response);
                 let wanted: Vec<_> =
                     wanted.map(|one| String::from_utf8_lossy(one.as_bytes())).collect();
                 write!(f, " ({}; it asks for `{}`)", response.status(), visible(&wanted.join(", ")))
@@ -174,13 +174,20 @@ impl std::error::Error for ProxyError {
     }
 }
 
-/// Whether Basic (RFC 7617) is among the ways to log in that a response offers.
+/// The ways to log in that a response offers (RFC 9110 §11.7.1).
+fn challenges(response: &Response<Vec<u8>>) -> impl Iterator<Item = &HeaderValue> {
+    let headers = response.headers();
+    let by = |name| headers.get_all(name).iter();
+    by(PROXY_AUTHENTICATE).chain(by(WWW_AUTHENTICATE))
+}
+
+/// Whether Basic (RFC 7617) is among them.
 fn speaks_basic(response: &Response<Vec<u8>>) -> bool {
-    let offers = response.headers().get_all(PROXY_AUTHENTICATE).iter();
-    let mut words = offers.flat_map(|offer| {
-        offer.as_bytes().split(|byte| matches!(byte, b' ' | b',')).collect::<Vec<_>>()
-    });
-    words.any(|word| word.eq_ignore_ascii_case(b"basic"))
+    let words = |challenge: &HeaderValue| {
+        let mut words = challenge.as_bytes().split(|byte| matches!(byte, b' ' | b','));
+        words.any(|word| word.eq_ignore_ascii_case(b"basic"))
+    };
+    challenges(response).any(words)
 }
 
 /// The beginning of a proxy's text, in one line that commands no terminal.
