@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use duplexer_proto::{HandshakeError, SetupError, UriError};
 
+use crate::client::credentials::CredentialError;
+use crate::client::redirect::{RedirectError, is_redirect};
 use crate::dial::{DialError, DialFault, ProxyError};
 use crate::tls::TlsError;
 
@@ -33,6 +35,8 @@ pub enum ConnectError {
         /// The origin.
         origin: String,
     },
+    /// A user, a password or a token cannot be sent.
+    Credential(CredentialError),
     /// The server was not reached.
     Dial(DialError),
     /// The proxy opened no tunnel to the server.
@@ -43,6 +47,8 @@ pub enum ConnectError {
     Io(io::Error),
     /// The server's answer opened no connection.
     Handshake(HandshakeError),
+    /// The server redirected to where the client does not follow.
+    Redirect(RedirectError),
     /// It took longer than the limit `open_timeout`.
     TimedOut {
         /// The limit.
@@ -74,6 +80,18 @@ impl From<TlsError> for ConnectError {
     }
 }
 
+impl From<CredentialError> for ConnectError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential(error)
+    }
+}
+
+impl From<RedirectError> for ConnectError {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
+    }
+}
+
 impl From<DialFault> for ConnectError {
     fn from(fault: DialFault) -> Self {
         match fault {
@@ -97,7 +115,17 @@ impl fmt::Display for ConnectError {
             Self::Proxy(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
-            Self::Handshake(error) => error.fmt(f),
+            Self::Handshake(error) => {
+                error.fmt(f)?;
+                match error.status().is_some_and(is_redirect) && error.location().is_some() {
+                    true => f.write_str(
+                        " (not followed: the setting redirects of `connect` allows some)",
+                    ),
+                    false => Ok(()),
+                }
+            }
+            Self::Redirect(error) => error.fmt(f),
+            Self::Credential(error) => error.fmt(f),
             Self::TimedOut { after } => {
                 write!(f, "the connection was not open within {after:?} (limit open_timeout)")
             }
@@ -112,9 +140,11 @@ impl std::error::Error for ConnectError {
             Self::Setup(error) => Some(error),
             Self::Dial(error) => Some(error),
             Self::Proxy(error) => Some(error),
-            Self::Io(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
+            Self::Redirect(error) => Some(error),
+            Self::Credential(error) => Some(error),
             Self::OriginInvalid { .. } | Self::TimedOut { .. } => None,
         }
     }

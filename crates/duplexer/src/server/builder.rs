@@ -18,7 +18,9 @@ use tower_service::Service;
 
 use crate::extensions::negotiators;
 use crate::server::accept;
+use crate::server::caps::Caps;
 use crate::server::connection;
+use crate::server::guard::Guard;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::{Authorize, Inner};
 use crate::server::origin::Origins;
@@ -26,6 +28,8 @@ use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
+use crate::terms::Terms;
+use crate::tls::ServerTls;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 
@@ -85,8 +89,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         accept::serve(self.inner.clone(), listener, handler).await
     }
 
-    /// Serves one connection over a byte stream that leads to a client, such as a TLS or Unix stream, with all of the
-    /// server's settings: `handler` runs if it asks for a WebSocket, plain HTTP goes to [`http`](ServerBuilder::http), and
+    /// Serves one connection over a byte stream that leads to a client, such as a Unix stream, with all of the
+    /// server's settings: TLS is spoken first if the server [does](ServerBuilder::tls), `handler` runs if it asks for a WebSocket, plain HTTP goes to [`http`](ServerBuilder::http), and
     /// `shutdown` ends it. Returns when the connection and its handler have ended, or when nothing came of it, which is logged.
     /// After `shutdown` it returns at once. `addresses` are what handlers and the check of origins are told.
     ///
@@ -172,6 +176,8 @@ pub struct ServerBuilder<S = ()> {
     origins: Origins,
     authorize: Authorize<S>,
     http: Option<HttpService>,
+    pub(crate) guard: Guard,
+    tls: Option<ServerTls>,
 }
 
 impl Default for ServerBuilder {
@@ -184,6 +190,8 @@ impl Default for ServerBuilder {
             origins: Origins::default(),
             authorize: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
             http: None,
+            guard: Guard::default(),
+            tls: None,
         }
     }
 }
@@ -255,6 +263,8 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: Arc::new(move |request| Box::pin(authorize(request))),
             http: self.http,
+            guard: self.guard,
+            tls: self.tls,
         }
     }
 
@@ -277,6 +287,15 @@ impl<S> ServerBuilder<S> {
         self
     }
 
+    /// Speaks TLS on every connection, before anything else; the handshake counts against the limit `open_timeout`. Clients that
+    /// speak plain HTTP are told so with 400. Default: no TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Server<S> {
@@ -290,6 +309,9 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: self.authorize,
             http: self.http,
+            caps: Caps::new(self.guard.caps),
+            terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
+            tls: self.tls,
             tracker: Tracker::new(),
         };
         Server { inner: Arc::new(inner) }
@@ -304,6 +326,7 @@ impl<S> fmt::Debug for ServerBuilder<S> {
             .field("deflate", &self.deflate)
             .field("subprotocols", &self.subprotocols)
             .field("origins", &self.origins)
+            .field("guard", &self.guard)
             .finish_non_exhaustive()
     }
 }

@@ -19,6 +19,7 @@ use crate::server::opening::{Accepted, decide};
 use crate::server::request::{Addresses, Rejection};
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
+use crate::tls::TlsInfo;
 use crate::transport::Transport;
 
 /// A connection that hyper gives up once it has sent the answer.
@@ -29,9 +30,10 @@ pub(crate) async fn serve<S: Send + Sync + 'static>(
     inner: &Arc<Inner<S>>,
     io: Prefixed,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Option<(Accepted<S>, Transport)> {
     let upgrading = Arc::new(Upgrading::<S>::default());
-    serve_plain(inner, io, addresses, &upgrading).await;
+    serve_plain(inner, io, addresses, tls, &upgrading).await;
     let (mut accepted, upgraded) =
         upgrading.lock().unwrap_or_else(PoisonError::into_inner).take()?;
     match upgraded.await.map(|io| io.downcast::<TokioIo<Prefixed>>()) {
@@ -53,13 +55,14 @@ async fn serve_plain<S: Send + Sync + 'static>(
     inner: &Arc<Inner<S>>,
     io: Prefixed,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
     upgrading: &Arc<Upgrading<S>>,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let (inner, upgrading) = (inner.clone(), upgrading.clone());
+        let (inner, tls, upgrading) = (inner.clone(), tls.clone(), upgrading.clone());
         async move {
             if handshake::Request::is_attempted(request.headers()) {
-                return Ok(upgrade(&inner, request, addresses, &upgrading).await);
+                return Ok(upgrade(&inner, request, addresses, tls, &upgrading).await);
             }
             match &inner.http {
                 Some(http) => http(request).await,
@@ -98,6 +101,7 @@ async fn upgrade<S>(
     inner: &Inner<S>,
     mut request: Request<Incoming>,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
     upgrading: &Upgrading<S>,
 ) -> Response<AnyBody> {
     let upgraded = hyper::upgrade::on(&mut request);
@@ -107,7 +111,7 @@ async fn upgrade<S>(
         Err(error) => return text(error.response()),
     };
     let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, asked, addresses)).await;
+    let decided = tokio::time::timeout(after, decide(inner, asked, addresses, tls)).await;
     let late = |_| Err(RequestError::TimedOut { after }.into());
     let mut accepted = match decided.unwrap_or_else(late) {
         Ok(accepted) => accepted,

@@ -2,7 +2,10 @@
 
 mod accept;
 mod builder;
+mod caps;
 mod connection;
+mod guard;
+mod guarding;
 mod hosted;
 mod http;
 mod inner;
@@ -10,6 +13,7 @@ mod launch;
 mod opening;
 mod origin;
 mod request;
+mod secure;
 mod service;
 mod tracker;
 

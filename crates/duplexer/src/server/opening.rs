@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
@@ -13,15 +14,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::clock;
 use crate::prefixed::Prefixed;
+use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
 use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
+use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
 
 /// What a connection turned out to be.
 pub(crate) enum Opened<S> {
     WebSocket(Box<Accepted<S>>, Transport),
-    Http(Prefixed),
+    Http(Prefixed, Option<Arc<TlsInfo>>),
 }
 
 /// A connection that was accepted and has still to be run.
@@ -31,31 +35,49 @@ pub(crate) struct Accepted<S> {
     pub(crate) acceptance: Acceptance,
     /// Bytes that the client sent behind its request.
     pub(crate) early: Bytes,
+    /// What it is counted as, beside what it was counted as before its request was read.
+    pub(crate) seat: Option<Box<Seat>>,
 }
 
-/// Reads the head and answers it, unless the server runs out of patience first.
+/// Counts the connection in `seat`, reads the head and answers it, unless the server runs out of patience first.
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
     addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     tokio::select! {
-        opened = open_in_time(inner, transport, addresses) => opened,
+        opened = open_in_time(inner, transport, addresses, seat) => opened,
         () = inner.tracker.reached(Phase::Dropping) => Err(OpenError::Shutdown),
     }
 }
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    mut transport: Transport,
+    transport: Transport,
     addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let answer = read_and_answer(inner, &mut transport, addresses);
-    let answered = tokio::time::timeout(after, answer).await;
+    let over = take_seat(inner, addresses, seat).err();
+    let by = clock::instant(clock::now() + after);
+    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, by).await {
+        Ok(secured) => secured,
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
+        Err(Unsecured::Failed(fault, mut transport)) => {
+            match secure::answer(&fault) {
+                Some(response) => refuse(&mut transport, &response).await?,
+                // Going with bytes unread would take the alert away from the client.
+                None => leave(&mut transport, &[]).await?,
+            }
+            return Err(OpenError::Tls(fault));
+        }
+    };
+    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref(), over);
+    let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
-        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport })),
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
         Err(error) => {
             if let Some(response) = error.response() {
                 refuse(&mut transport, &response).await?;
@@ -75,7 +97,58 @@ async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
     addresses: Addresses,
+    tls: Option<&Arc<TlsInfo>>,
+    over: Option<Over>,
 ) -> Result<Answer<S>, OpenError> {
+    if let Some(over) = over {
+        return Err(turn_away(inner, transport, over).await);
+    }
+    let (opening, early) = read_head(inner, transport).await?;
+    match opening {
+        Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
+        Opening::WebSocket { request, .. } => {
+            let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
+            transport.write_all(&accepted.acceptance.response_bytes()).await?;
+            transport.flush().await?;
+            accepted.early = early;
+            Ok(Answer::Accepted(Box::new(accepted)))
+        }
+        _ => Err(OpenError::NotWebSocket),
+    }
+}
+
+/// Counts a connection, in all and of its address.
+fn take_seat<S>(
+    inner: &Inner<S>,
+    addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
+) -> Result<(), Over> {
+    let now = clock::now();
+    *seat = inner.caps.enter(now)?;
+    if let Some(peer) = addresses.peer {
+        *seat = Seat::join(seat.take(), inner.caps.sit(peer.ip(), now)?);
+    }
+    Ok(())
+}
+
+/// Lets a connection too many ask, so that it can read the answer.
+async fn turn_away<S>(inner: &Inner<S>, transport: &mut Transport, over: Over) -> OpenError {
+    let leave = inner.caps.refuse();
+    if leave.is_none() {
+        return OpenError::Over(over, leave);
+    }
+    match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
+        Ok(Ok(_)) => OpenError::Over(over, leave),
+        Ok(Err(error)) => error,
+        Err(_) => OpenError::Over(over, None),
+    }
+}
+
+/// Reads until the head is complete; returns also the bytes behind that of a WebSocket request.
+async fn read_head<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+) -> Result<(Opening, Bytes), OpenError> {
     let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
     let mut buffer = [0; READ_BYTES];
     loop {
@@ -83,19 +156,13 @@ async fn read_and_answer<S>(
         if len == 0 {
             return Err(OpenError::Gone);
         }
-        match handshake.receive(&buffer[..len])? {
-            None => {}
-            Some(Opening::Plain { received }) if inner.http.is_some() => {
-                return Ok(Answer::Plain(received.into()));
-            }
-            Some(Opening::WebSocket { request, consumed }) => {
-                let mut accepted = decide(inner, request, addresses).await?;
-                transport.write_all(&accepted.acceptance.response_bytes()).await?;
-                transport.flush().await?;
-                accepted.early = Bytes::copy_from_slice(&buffer[consumed..len]);
-                return Ok(Answer::Accepted(Box::new(accepted)));
-            }
-            Some(_) => return Err(OpenError::NotWebSocket),
+        if let Some(opening) = handshake.receive(&buffer[..len])? {
+            let early = match &opening {
+                Opening::WebSocket { consumed, .. } => &buffer[*consumed..len],
+                _ => &[],
+            };
+            let early = Bytes::copy_from_slice(early);
+            return Ok((opening, early));
         }
     }
 }
@@ -105,19 +172,25 @@ pub(crate) async fn decide<S>(
     inner: &Inner<S>,
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = Request::new(request, addresses);
+    let request = Request::new(request, addresses, tls);
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new() })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
 async fn refuse(transport: &mut Transport, response: &Response<String>) -> Result<(), OpenError> {
     let bytes = reject(response)?;
+    leave(transport, &bytes).await
+}
+
+/// Says a last thing, and waits until the client has gone, for a little while.
+async fn leave(transport: &mut Transport, bytes: &[u8]) -> Result<(), OpenError> {
     let drained = async {
-        transport.write_all(&bytes).await?;
+        transport.write_all(bytes).await?;
         transport.shutdown().await?;
         let mut rest = [0; READ_BYTES];
         while transport.read(&mut rest).await? > 0 {}
@@ -133,9 +206,15 @@ async fn refuse(transport: &mut Transport, response: &Response<String>) -> Resul
 #[derive(Debug)]
 pub(crate) enum OpenError {
     Io(io::Error),
+    Tls(TlsFault),
+    TlsTimedOut {
+        after: std::time::Duration,
+    },
     Gone,
     Shutdown,
     NotWebSocket,
+    /// A connection too many; without leave to say so it is dropped.
+    Over(Over, Option<Refusing>),
     Request(RequestError),
     Rejected(Rejection),
     Settings(AnswerError),
@@ -145,8 +224,14 @@ impl OpenError {
     /// The HTTP answer, where there is somebody to read it.
     pub(crate) fn response(&self) -> Option<Response<String>> {
         Some(match self {
-            Self::Io(_) | Self::Gone | Self::Shutdown => return None,
+            Self::Io(_) | Self::Tls(_) | Self::TlsTimedOut { .. } | Self::Gone | Self::Shutdown => {
+                return None;
+            }
             Self::NotWebSocket => upgrade_required(),
+            Self::Over(over, leave) => {
+                leave.as_ref()?;
+                over.rejection().response()
+            }
             Self::Request(error) => error.response(),
             Self::Rejected(rejection) => {
                 let mut response = rejection.response();
@@ -200,8 +285,13 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Tls(fault) => write!(f, "no TLS with the client: {fault}"),
+            Self::TlsTimedOut { after } => {
+                write!(f, "no TLS with the client within {after:?} (limit open_timeout)")
+            }
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
+            Self::Over(over, _) => over.rejection().fmt(f),
             Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),

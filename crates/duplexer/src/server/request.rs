@@ -10,6 +10,8 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use tokio::net::TcpStream;
 
+use crate::tls::TlsInfo;
+
 /// A valid request for a connection, with what [`authorize`](crate::ServerBuilder::authorize) returned for it.
 ///
 /// It holds all headers: drop it where many connections are idle.
@@ -29,11 +31,16 @@ pub struct Request<S = ()> {
 struct Head {
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 }
 
 impl Request {
-    pub(crate) fn new(request: handshake::Request, addresses: Addresses) -> Self {
-        Self { head: Arc::new(Head { request, addresses }), state: () }
+    pub(crate) fn new(
+        request: handshake::Request,
+        addresses: Addresses,
+        tls: Option<Arc<TlsInfo>>,
+    ) -> Self {
+        Self { head: Arc::new(Head { request, addresses, tls }), state: () }
     }
 
     pub(crate) fn with<S>(self, state: S) -> Request<S> {
@@ -88,6 +95,13 @@ impl<S> Request<S> {
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.head.addresses.local
+    }
+
+    /// What was agreed on with the client below HTTP, and who it proved to be; `None` where the server does not speak
+    /// TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.head.tls.as_deref()
     }
 
     /// What `authorize` returned.

@@ -1,4 +1,5 @@
-//! What stands for TLS where the cargo feature `tls` is off: settings of which there are none, and a client that says so.
+//! What stands for TLS where the cargo feature `tls` is off: settings of which there are none, a client that
+//! says so, and no server.
 
 use crate::tls::fault::{TlsError, TlsFault};
 use crate::tls::info::TlsInfo;
@@ -25,5 +26,19 @@ impl ClientTls {
         server_name: &str,
     ) -> Result<(Transport, TlsInfo), TlsError> {
         Err(TlsError::new(server_name, TlsFault::Unavailable))
+    }
+}
+
+/// A server that encrypts: there is none.
+pub(crate) enum ServerTls {}
+
+impl ServerTls {
+    /// Never called.
+    #[allow(clippy::unused_async, reason = "with the feature there is something to wait for")]
+    pub(crate) async fn accept(
+        &self,
+        _: Transport,
+    ) -> Result<(Transport, TlsInfo), (TlsFault, Transport)> {
+        match *self {}
     }
 }

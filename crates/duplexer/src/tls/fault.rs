@@ -41,6 +41,12 @@ impl TlsError {
     pub const fn fault(&self) -> &TlsFault {
         &self.fault
     }
+
+    /// What is wrong, to keep.
+    #[must_use]
+    pub fn into_fault(self) -> TlsFault {
+        self.fault
+    }
 }
 
 impl fmt::Display for TlsError {

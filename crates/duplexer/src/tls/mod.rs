@@ -14,6 +14,8 @@ mod judge;
 #[cfg(feature = "tls")]
 mod provider;
 #[cfg(feature = "tls")]
+mod server;
+#[cfg(feature = "tls")]
 mod settings;
 #[cfg(feature = "tls")]
 mod stream;
@@ -21,15 +23,17 @@ mod stream;
 mod watched;
 
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::{ClientTls, TlsSettings};
+pub(crate) use absent::{ClientTls, ServerTls, TlsSettings};
 #[cfg(feature = "tls")]
 pub(crate) use client::ClientTls;
 #[cfg(feature = "tls")]
-pub use credential::{Certificate, CredentialError, CredentialFault, Identity};
+pub use credential::{Certificate, CertificateError, CertificateFault, Identity};
 pub use fault::{TlsError, TlsFault};
 pub use info::{TlsInfo, TlsVersion};
 #[cfg(feature = "tls")]
 pub use provider::CryptoProvider;
+#[cfg(feature = "tls")]
+pub use server::{ClientCertificates, ServerTls, ServerTlsBuilder};
 #[cfg(feature = "tls")]
 pub use settings::Roots;
 #[cfg(feature = "tls")]

@@ -128,7 +128,10 @@ impl fmt::Display for ProxyError {
                 let wanted = challenges(response);
                 let wanted: Vec<_> =
                     wanted.map(|one| String::from_utf8_lossy(one.as_bytes())).collect();
-                write!(f, " ({}; it asks for `{}`)", response.status(), visible(&wanted.join(", ")))
+                match visible(&wanted.join(", ")) {
+                    wanted if wanted.is_empty() => write!(f, " ({})", response.status()),
+                    wanted => write!(f, " ({}; it asks for `{wanted}`)", response.status()),
+                }
             }
             ProxyFault::Refused { response } => {
                 write!(f, "it answered {}", response.status())?;
@@ -181,13 +184,13 @@ fn challenges(response: &Response<Vec<u8>>) -> impl Iterator<Item = &HeaderValue
     by(PROXY_AUTHENTICATE).chain(by(WWW_AUTHENTICATE))
 }
 
-/// Whether Basic (RFC 7617) is among them.
+/// Whether Basic (RFC 7617) is among them, or there are none.
 fn speaks_basic(response: &Response<Vec<u8>>) -> bool {
     let words = |challenge: &HeaderValue| {
         let mut words = challenge.as_bytes().split(|byte| matches!(byte, b' ' | b','));
         words.any(|word| word.eq_ignore_ascii_case(b"basic"))
     };
-    challenges(response).any(words)
+    challenges(response).any(words) || challenges(response).next().is_none()
 }
 
 /// The beginning of a proxy's text, in one line that commands no terminal.
