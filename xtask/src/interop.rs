@@ -2,6 +2,8 @@
 //!
 //! This file provides the peers; the dialogues are the ignored tests of `conformance/tests/`.
 
+use clap::ValueEnum;
+
 use crate::tools::{self, Place, TestRun};
 
 /// What `cargo xtask interop` takes on its command line.
@@ -24,15 +26,13 @@ enum Peer {
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
     Curl,
+    /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
+    Proxies,
 }
 
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Frameworks, Peer::Curl, Peer::Browser]
-    } else {
-        args.peers
-    };
+    let peers = if args.peers.is_empty() { Peer::value_variants().to_vec() } else { args.peers };
     let mut failed = Vec::new();
     for peer in peers {
         println!("interop: {peer:?}");
@@ -61,6 +61,14 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Proxies => TestRun::new("proxies")
+            .env("DUPLEXER_SQUID", tools::program("squid", &["squid"])?)
+            .env("DUPLEXER_SQUID_LOGIN", "/usr/lib/squid/basic_ncsa_auth")
+            .env("DUPLEXER_TINYPROXY", tools::program("tinyproxy", &["tinyproxy"])?)
+            .env("DUPLEXER_MICROSOCKS", tools::program("microsocks", &["microsocks"])?)
+            .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)
