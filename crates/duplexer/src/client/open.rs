@@ -154,7 +154,7 @@ impl Client {
         let uri = trail.uri();
         let after = self.config.limits.open_timeout;
         let by = Deadline { at: clock::instant(started + after), after };
-        let transport = self.dialler.dial(uri, by).await?;
+        let transport = self.dialler.dial(uri, &self.tls, by).await?;
         let (transport, tls) = self.secure(uri, transport).await?;
         Ok(self.open(trail, transport, started).await?.with_tls(tls))
     }

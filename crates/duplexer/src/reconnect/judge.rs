@@ -76,9 +76,9 @@ fn of_proxy(fault: &ProxyFault) -> Decision {
         | ProxyFault::Io(_)
         | ProxyFault::TimedOut { .. } => Decision::Retry,
         ProxyFault::Refused { response } => of_response(response),
+        ProxyFault::Tls(error) => of_tls(error.fault()),
         ProxyFault::Socks(fault) => of_socks(fault),
         ProxyFault::Setting(_)
-        | ProxyFault::TlsUnavailable
         | ProxyFault::CredentialsWanted { .. }
         | ProxyFault::Garbage { .. }
         | ProxyFault::HeadTooLarge { .. } => Decision::Stop,

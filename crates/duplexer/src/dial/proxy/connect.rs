@@ -41,7 +41,8 @@ pub(super) async fn connect(
     }
     let response = Box::new(running.refusal(response).await);
     Err(match response.status() {
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+        // Tinyproxy says 401 of credentials that are wrong.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => {
             ProxyFault::CredentialsWanted { sent: credentials.is_some(), response }
         }
         _ => ProxyFault::Refused { response },
@@ -294,6 +295,9 @@ mod tests {
             let Err(ProxyFault::CredentialsWanted { sent, response }) = tunnel else { panic!() };
             assert_eq!((sent, &response.body()[..]), (credentials.is_some(), &b"no"[..]));
         }
+        let unusual = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n";
+        let fault = refused(unusual, Then::Ends).await;
+        assert!(matches!(fault, ProxyFault::CredentialsWanted { .. }), "{fault:?}");
     }
 
     #[tokio::test(start_paused = true)]
