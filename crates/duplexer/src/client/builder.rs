@@ -132,7 +132,7 @@ impl ClientBuilder {
     }
 
     /// Sets the `Origin` of the opening request (RFC 6455 §4.1, item 8), which browsers send and others need not. One with
-    /// characters that no header may have is [refused when connecting](ConnectError::OriginInvalid).
+    /// characters that no header may have is [refused when connecting](crate::ConnectError::OriginInvalid).
     #[must_use]
     pub fn origin(mut self, origin: &str) -> Self {
         let value = HeaderValue::from_str(origin);
