@@ -36,6 +36,7 @@ mod input;
 mod local;
 mod pace;
 mod prefixed;
+mod reconnect;
 mod server;
 mod socket;
 mod terms;
@@ -57,6 +58,10 @@ pub use duplexer_proto::{
     Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
 pub use http;
+pub use reconnect::{
+    Attempt, Decision, Loss, LossCause, Reconnect, ReconnectBuilder, ReconnectError,
+    ReconnectSendError, ReconnectSender, ReconnectState,
+};
 pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
     ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,

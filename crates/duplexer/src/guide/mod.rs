@@ -12,6 +12,9 @@ pub mod back_pressure {}
 #[doc = include_str!("../../docs/closing.md")]
 pub mod closing {}
 
+#[doc = include_str!("../../docs/reconnecting.md")]
+pub mod reconnecting {}
+
 #[doc = include_str!("../../docs/limits.md")]
 pub mod limits {}
 
