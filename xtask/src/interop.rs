@@ -18,6 +18,8 @@ enum Peer {
     Ws,
     /// PyPI `websockets`
     Websockets,
+    /// npm `ws` and PyPI `websockets`, as clients of an axum application
+    Frameworks,
     /// The chat page in Debian's headless Chromium
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
@@ -29,7 +31,7 @@ enum Peer {
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Proxies, Peer::Browser]
+        vec![Peer::Ws, Peer::Websockets, Peer::Frameworks, Peer::Curl, Peer::Proxies, Peer::Browser]
     } else {
         args.peers
     };
@@ -53,6 +55,10 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Websockets => TestRun::new("websockets")
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
+        Peer::Frameworks => TestRun::new("frameworks")
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)

@@ -15,7 +15,12 @@
 //!
 //! The protocol itself, without I/O, is the crate `duplexer-proto`. Signatures name types of the crates [`http`] and [`bytes`](Bytes):
 //! both are re-exported, so that users need no version of their own. [`ServerBuilder::http`] alone also names those of hyper 1
-//! and tower-service.
+//! and tower-service. Beside an HTTP server that is there already, [`Upgrade`] takes what it has read.
+//!
+//! # Cargo features
+//!
+//! On by default: `tls` (`wss` on both sides). Off: `axum` ([`Upgrade`] as an extractor of axum 0.8), `blocking` (sockets for threads), `metrics`
+//! (the `metrics` facade), `ring` (another provider for TLS), `testing` (connected pairs in memory). Each only adds.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
 mod client;
@@ -36,6 +41,7 @@ mod socket;
 mod terms;
 mod tls;
 mod transport;
+mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
@@ -53,8 +59,8 @@ pub use duplexer_proto::{
 pub use http;
 pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
 pub use socket::{
-    ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
-    TrySendError, WebSocket,
+    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
+    SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
 #[cfg(feature = "tls")]
@@ -63,3 +69,4 @@ pub use tls::{
     Roots, ServerTls, ServerTlsBuilder,
 };
 pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};
+pub use upgrade::{Upgrade, UpgradeError};

@@ -2,20 +2,20 @@
 
 mod accept;
 mod builder;
-mod caps;
-mod connection;
+pub(crate) mod caps;
+pub(crate) mod connection;
 mod guard;
 mod guarding;
-mod hosted;
+pub(crate) mod hosted;
 mod http;
-mod inner;
-mod launch;
-mod opening;
+pub(crate) mod inner;
+pub(crate) mod launch;
+pub(crate) mod opening;
 mod origin;
 mod request;
 mod secure;
 mod service;
-mod tracker;
+pub(crate) mod tracker;
 
 pub use builder::{Server, ServerBuilder};
 pub use hosted::HandlerOutcome;

@@ -118,7 +118,7 @@ async fn read_and_answer<S>(
 }
 
 /// Counts a connection, in all and of its address.
-fn take_seat<S>(
+pub(crate) fn take_seat<S>(
     inner: &Inner<S>,
     addresses: Addresses,
     seat: &mut Option<Box<Seat>>,
@@ -174,11 +174,43 @@ pub(crate) async fn decide<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
+    let request = check(inner, request, addresses, tls)?;
+    let state = (inner.authorize)(request.clone()).await?;
+    accept(inner, request, state)
+}
+
+/// The part of the judgement that needs no `authorize`.
+pub(crate) fn check<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Request, OpenError> {
     let request = Request::new(request, addresses, tls);
     inner.origins.check(&request)?;
-    let state = (inner.authorize)(request.clone()).await?;
+    Ok(request)
+}
+
+/// Prepares the answer to a request that was judged well.
+pub(crate) fn accept<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<Accepted<S>, OpenError> {
     let acceptance = request.handshake().accept(&inner.config)?;
     Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+}
+
+/// Judges a request that an HTTP stack has read, within the time of an opening.
+pub(crate) async fn decide_in_time<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Accepted<S>, OpenError> {
+    let after = inner.config.limits.open_timeout;
+    let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
+    decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.

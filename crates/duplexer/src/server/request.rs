@@ -27,7 +27,7 @@ pub struct Request<S = ()> {
     state: S,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Head {
     request: handshake::Request,
     addresses: Addresses,
@@ -114,6 +114,16 @@ impl<S> Request<S> {
     #[must_use]
     pub fn into_state(self) -> S {
         self.state
+    }
+
+    /// The same with these addresses.
+    pub(crate) fn at(self, addresses: Addresses) -> Self {
+        let head = Head { addresses, ..Arc::unwrap_or_clone(self.head) };
+        Self { head: Arc::new(head), state: self.state }
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.head.addresses
     }
 
     pub(crate) fn handshake(&self) -> &handshake::Request {
