@@ -219,6 +219,34 @@ async fn a_silent_proxy_is_given_up_after_open_timeout() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_never_comes_to_the_point_is_given_up_after_open_timeout() {
+    let (listener, _, url) = place("http", "").await;
+    let mut limits = Limits::default();
+    limits.open_timeout = Duration::from_millis(500);
+    let proxy = Proxy::parse(&url).expect("a URL");
+    let client = Client::builder().limits(limits).proxy(proxy).build();
+    let interim = async {
+        let mut proxy = accept(&listener).await;
+        proxy.hears_head().await;
+        while proxy.io.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_ok() {}
+    };
+    let opening = until(client.connect("ws://server.example.com/"));
+    let error = told(tokio::join!(opening, until(interim)).0);
+    assert!(matches!(error.fault, ProxyFault::TimedOut { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_task_may_connect() {
+    let (listener, client, _) = place("socks5", "").await;
+    let task = tokio::spawn(async move { client.connect("ws://localhost/").await.map(drop) });
+    drop(until(listener.accept()).await);
+    let opened = until(task).await.expect("it ends");
+    let Err(ConnectError::Proxy(error)) = opened else { panic!("{opened:?}") };
+    let gone = matches!(&error.fault, ProxyFault::Socks(SocksFault::Closed | SocksFault::Io(_)));
+    assert!(gone, "{error:?}");
+}
+
+#[tokio::test]
 async fn a_server_behind_a_proxy_has_what_is_left_of_the_time() {
     let (listener, _, url) = place("http", "").await;
     let mut limits = Limits::default();
