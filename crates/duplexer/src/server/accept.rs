@@ -64,7 +64,8 @@ where
 
 fn prepare(stream: TcpStream, peer: SocketAddr) -> io::Result<(Transport, Addresses)> {
     stream.set_nodelay(true)?;
-    let addresses = Addresses { peer: Some(peer), local: Some(stream.local_addr()?) };
+    let addresses =
+        Addresses { peer: Some(peer), local: Some(stream.local_addr()?), ..Addresses::default() };
     Ok((Transport::Tcp(stream), addresses))
 }
 

@@ -24,7 +24,8 @@ use crate::server::guard::Guard;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::{Authorize, Inner};
 use crate::server::origin::Origins;
-use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::rejection::Rejection;
+use crate::server::request::{Addresses, Request};
 use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
@@ -296,6 +297,7 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: self.authorize,
             http: self.http,
+            proxies: self.guard.proxies,
             caps: Caps::new(self.guard.caps),
             terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
             tracker: Tracker::new(),

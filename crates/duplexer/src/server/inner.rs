@@ -6,8 +6,10 @@ use std::sync::Arc;
 use duplexer_proto::ServerConfig;
 
 use crate::server::caps::Caps;
+use crate::server::guard::Proxies;
 use crate::server::origin::Origins;
-use crate::server::request::{Rejection, Request};
+use crate::server::rejection::Rejection;
+use crate::server::request::Request;
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
 use crate::terms::Terms;
@@ -18,6 +20,7 @@ pub(crate) struct Inner<S> {
     pub(crate) origins: Origins,
     pub(crate) authorize: Authorize<S>,
     pub(crate) http: Option<HttpService>,
+    pub(crate) proxies: Proxies,
     pub(crate) caps: Arc<Caps>,
     pub(crate) terms: Arc<Terms>,
     pub(crate) tracker: Arc<Tracker>,

@@ -15,7 +15,9 @@ use crate::clock;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
 use crate::server::prefixed::Prefixed;
-use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
+use crate::server::rejection::Rejection;
+use crate::server::request::{Addresses, Request};
 use crate::server::tracker::Phase;
 use crate::transport::Transport;
 
@@ -40,7 +42,7 @@ pub(crate) struct Accepted<S> {
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
-    addresses: Addresses,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     tokio::select! {
@@ -52,7 +54,7 @@ pub(crate) async fn open<S>(
 async fn open_in_time<S>(
     inner: &Inner<S>,
     mut transport: Transport,
-    addresses: Addresses,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
@@ -79,17 +81,19 @@ enum Answer<S> {
 async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
-    addresses: Addresses,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Answer<S>, OpenError> {
-    if let Err(over) = take_seat(inner, addresses, seat) {
+    let counted = inner.caps.enter(clock::now());
+    read_proxy_header(inner, transport, addresses).await?;
+    if let Err(over) = counted.and_then(|counted| take_seat(inner, addresses, counted, seat)) {
         return Err(turn_away(inner, transport, over).await);
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
         Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
         Opening::WebSocket { request, .. } => {
-            let mut accepted = decide(inner, request, addresses).await?;
+            let mut accepted = decide(inner, request, *addresses).await?;
             transport.write_all(&accepted.acceptance.response_bytes()).await?;
             transport.flush().await?;
             accepted.early = early;
@@ -99,17 +103,53 @@ async fn read_and_answer<S>(
     }
 }
 
-/// Counts a connection, in all and of its address.
+/// Lets a proxy say who its client is before anything else.
+async fn read_proxy_header<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+    addresses: &mut Addresses,
+) -> Result<(), OpenError> {
+    let protocol = inner.proxies.protocol;
+    if protocol == ProxyProtocol::Off {
+        return Ok(());
+    }
+    let required = protocol == ProxyProtocol::Required;
+    if !inner.proxies.trusted.contain(addresses.known_client()) {
+        return if required { Err(ProxyProtocolError::NotTrusted.into()) } else { Ok(()) };
+    }
+    match proxy_protocol::read(transport).await? {
+        (Some(source), _) => {
+            addresses.client = source.client;
+            addresses.tls |= source.tls;
+        }
+        (None, _) if required => return Err(ProxyProtocolError::Missing.into()),
+        (None, before) => put_back(transport, before),
+    }
+    Ok(())
+}
+
+/// Lets bytes that were read be read again.
+fn put_back(transport: &mut Transport, before: Bytes) {
+    let nothing = Transport::other(tokio::io::empty());
+    let transport_itself = std::mem::replace(transport, nothing);
+    *transport = Transport::other(Prefixed { before, transport: transport_itself });
+}
+
+/// Counts a connection of its address as well, unless a proxy has still to say whose that is.
 fn take_seat<S>(
     inner: &Inner<S>,
-    addresses: Addresses,
+    addresses: &Addresses,
+    counted: Option<Box<Seat>>,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<(), Over> {
-    let now = clock::now();
-    *seat = inner.caps.enter(now)?;
-    if let Some(peer) = addresses.peer {
-        *seat = Seat::join(seat.take(), inner.caps.sit(peer.ip(), now)?);
-    }
+    let client = addresses.known_client();
+    let of_address = match client {
+        Some(client) if !inner.proxies.trusted.contain(Some(client)) => {
+            inner.caps.sit(client, clock::now())?
+        }
+        _ => None,
+    };
+    *seat = Seat::join(counted, of_address);
     Ok(())
 }
 
@@ -155,11 +195,18 @@ pub(crate) async fn decide<S>(
     request: handshake::Request,
     addresses: Addresses,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = Request::new(request, addresses);
+    let request = Request::new(request, addresses, &inner.proxies);
+    let seat = match request.client() {
+        Some(client) if request.comes_from_proxy() => inner
+            .caps
+            .sit(client, clock::now())
+            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?,
+        _ => None,
+    };
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat })
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -185,6 +232,7 @@ pub(crate) enum OpenError {
     Gone,
     Shutdown,
     NotWebSocket,
+    Proxy(ProxyProtocolError),
     /// A connection too many; without leave to say so it is dropped.
     Over(Over, Option<Refusing>),
     Request(RequestError),
@@ -198,6 +246,7 @@ impl OpenError {
         Some(match self {
             Self::Io(_) | Self::Gone | Self::Shutdown => return None,
             Self::NotWebSocket => upgrade_required(),
+            Self::Proxy(error) => error.rejection()?.response(),
             Self::Over(over, leave) => {
                 leave.as_ref()?;
                 over.rejection().response()
@@ -233,6 +282,12 @@ impl From<io::Error> for OpenError {
     }
 }
 
+impl From<ProxyProtocolError> for OpenError {
+    fn from(error: ProxyProtocolError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
 impl From<RequestError> for OpenError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
@@ -258,6 +313,7 @@ impl fmt::Display for OpenError {
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
             Self::Over(over, _) => over.rejection().fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),
