@@ -24,10 +24,13 @@ mod cork;
 mod dial;
 mod driver;
 mod extensions;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod input;
 mod local;
 mod pace;
+mod prefixed;
 mod server;
 mod socket;
 mod terms;
@@ -35,7 +38,11 @@ mod transport;
 mod waiters;
 
 pub use bytes::Bytes;
-pub use client::{Client, ClientBuilder, ConnectError, connect};
+pub use client::{
+    Client, ClientBuilder, ConnectError, CookieError, CookieJar, CredentialError, RedirectError,
+    connect,
+};
+pub use dial::{DialError, Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFault};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{

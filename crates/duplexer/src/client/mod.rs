@@ -1,9 +1,15 @@
 //! Opens connections: a URI and settings in, an open socket out.
 
 mod builder;
+mod cookies;
+mod credentials;
 mod open;
 mod outcome;
+mod redirect;
 
 pub use builder::ClientBuilder;
+pub use cookies::{CookieError, CookieJar};
+pub use credentials::CredentialError;
 pub use open::{Client, connect};
 pub use outcome::ConnectError;
+pub use redirect::RedirectError;

@@ -14,7 +14,6 @@ mod launch;
 mod opening;
 mod origin;
 mod pattern;
-mod prefixed;
 mod proxy_protocol;
 mod rejection;
 mod request;

@@ -12,9 +12,9 @@ use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::clock;
+use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
-use crate::server::prefixed::Prefixed;
 use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
 use crate::server::rejection::Rejection;
 use crate::server::request::{Addresses, Request};
