@@ -51,8 +51,9 @@ pub use duplexer_proto::{
 };
 pub use http;
 pub use server::{
-    Addresses, ForwardedHeaders, HandlerOutcome, Origins, ProxyProtocol, Rejection, Request,
-    Server, ServerBuilder, TrustedProxies, TrustedProxiesError,
+    Addresses, ForwardedHeaders, HandlerOutcome, Listener, Listeners, Origins, ProxyProtocol,
+    Rejection, Request, RouteError, Routes, Server, ServerBuilder, TrustedProxies,
+    TrustedProxiesError,
 };
 pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,

@@ -195,7 +195,8 @@ pub(crate) async fn decide<S>(
     request: handshake::Request,
     addresses: Addresses,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = Request::new(request, addresses, &inner.proxies);
+    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
+    let request = Request::new(request, addresses, &inner.proxies).on_route(matched);
     let seat = match request.client() {
         Some(client) if request.comes_from_proxy() => inner
             .caps

@@ -23,7 +23,18 @@ use crate::server::guard::Proxies;
 #[derive(Clone, Debug)]
 pub struct Request<S = ()> {
     head: Arc<Head>,
+    matched: Option<Arc<Matched>>,
     state: S,
+}
+
+/// The route of a request.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    /// The route's place in its table.
+    pub(crate) at: usize,
+    pub(crate) pattern: Arc<str>,
+    /// Decoded.
+    pub(crate) params: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -45,11 +56,15 @@ impl Request {
             .trusted
             .contain(known)
             .then(|| told(request.headers(), proxies.headers, known, &proxies.trusted));
-        Self { head: Arc::new(Head { request, addresses, told }), state: () }
+        Self { head: Arc::new(Head { request, addresses, told }), matched: None, state: () }
+    }
+
+    pub(crate) fn on_route(self, matched: Option<Matched>) -> Self {
+        Self { matched: matched.map(Arc::new), ..self }
     }
 
     pub(crate) fn with<S>(self, state: S) -> Request<S> {
-        Request { head: self.head, state }
+        Request { head: self.head, matched: self.matched, state }
     }
 }
 
@@ -64,6 +79,24 @@ impl<S> Request<S> {
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.head.request.query()
+    }
+
+    /// What a parameter of the [route](crate::Routes::route) stands for in this path, percent-decoded; `None` where the route
+    /// has none of that name, or there are no routes.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.matched.as_ref()?.params.iter();
+        params.find(|(one, _)| one == name).map(|(_, value)| &value[..])
+    }
+
+    /// The pattern of the [route](crate::Routes::route) that the path matched; `None` where there are no routes.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.matched.as_ref().map(|matched| &*matched.pattern)
+    }
+
+    pub(crate) fn matched(&self) -> Option<&Matched> {
+        self.matched.as_deref()
     }
 
     /// All headers.
