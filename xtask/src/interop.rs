@@ -22,12 +22,14 @@ enum Peer {
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
     Curl,
+    /// nginx and HAProxy in front of our server
+    Proxied,
 }
 
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Browser]
+        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Proxied, Peer::Browser]
     } else {
         args.peers
     };
@@ -55,6 +57,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Proxied => TestRun::new("proxied")
+            .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
+            .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)
