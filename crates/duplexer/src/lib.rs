@@ -34,7 +34,9 @@ mod prefixed;
 mod server;
 mod socket;
 mod terms;
+mod tls;
 mod transport;
+mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
@@ -56,7 +58,14 @@ pub use server::{
     TrustedProxiesError,
 };
 pub use socket::{
-    ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
-    TrySendError, WebSocket,
+    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
+    SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
+#[cfg(feature = "tls")]
+pub use tls::{
+    Certificate, CertificateError, CertificateFault, ClientCertificates, CryptoProvider, Identity,
+    Roots, ServerTls, ServerTlsBuilder,
+};
+pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};
+pub use upgrade::{Upgrade, UpgradeError};

@@ -234,13 +234,6 @@ async fn a_dropped_connect_leaves_nothing_open() {
     peer.hears_end().await;
 }
 
-#[tokio::test]
-async fn wss_over_tcp_is_refused_with_a_way_out() {
-    let error = connect("wss://127.0.0.1:1/").await.expect_err("there is no TLS");
-    assert!(matches!(error, ConnectError::TlsUnavailable), "{error:?}");
-    assert!(error.to_string().contains("connect_over"), "{error}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn wss_over_a_stream_of_ones_own_is_opened() {
     let head = request_of(&Client::default(), "wss://example.com/chat").await;

@@ -14,6 +14,7 @@ use crate::client::credentials::{self, CredentialError};
 use crate::client::open::Client;
 use crate::dial::{Dialler, Proxy};
 use crate::extensions::negotiators;
+use crate::tls::{ClientTls, TlsSettings};
 
 impl Default for Client {
     fn default() -> Self {
@@ -54,6 +55,7 @@ pub struct ClientBuilder {
     proxy: Option<Proxy>,
     #[cfg(unix)]
     unix_socket: Option<PathBuf>,
+    pub(super) tls: TlsSettings,
 }
 
 impl Default for ClientBuilder {
@@ -71,6 +73,7 @@ impl Default for ClientBuilder {
             proxy: None,
             #[cfg(unix)]
             unix_socket: None,
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -196,6 +199,7 @@ impl ClientBuilder {
         config.negotiators = negotiators(self.deflate);
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
+        let tls = ClientTls::new(self.tls);
         let wrong_credential = match self.authorization {
             Some(Ok(value)) => {
                 config.headers.insert(AUTHORIZATION, value);
@@ -207,6 +211,7 @@ impl ClientBuilder {
         Client {
             config,
             dialler,
+            tls,
             wrong_origin: self.wrong_origin,
             wrong_credential,
             cookies: self.cookies,

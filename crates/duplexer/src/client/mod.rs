@@ -6,6 +6,9 @@ mod credentials;
 mod open;
 mod outcome;
 mod redirect;
+mod secure;
+#[cfg(feature = "tls")]
+mod trust;
 
 pub use builder::ClientBuilder;
 pub use cookies::{CookieError, CookieJar};

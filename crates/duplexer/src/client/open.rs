@@ -14,6 +14,7 @@ use crate::clock;
 use crate::dial::{Deadline, Dialler};
 use crate::input::Input;
 use crate::socket::WebSocket;
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// Opens a connection with the default settings: deflate offered, keepalive on.
@@ -48,6 +49,7 @@ pub async fn connect(uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
 pub struct Client {
     pub(super) config: ClientConfig,
     pub(super) dialler: Dialler,
+    pub(super) tls: ClientTls,
     /// An origin that cannot be sent.
     pub(super) wrong_origin: Option<String>,
     /// A credential that cannot be sent.
@@ -57,10 +59,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection over TCP, within [`Limits::open_timeout`], through a [proxy](crate::Proxy) where the environment names
-    /// one. The addresses of a name are raced (RFC 8305). A user and a password in the URI are sent as
-    /// [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set. Redirects are followed as the
-    /// setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
+    /// Opens a connection over TCP, and over TLS where the URI begins with `wss`, within [`Limits::open_timeout`], through a
+    /// [proxy](crate::Proxy) where the environment names one. The addresses of a name are raced (RFC 8305). A user and a password
+    /// in the URI are sent as [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set. Redirects are
+    /// followed as the setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
+    ///
+    /// A client reads the roots that it trusts once, when it first needs them, and remembers TLS sessions: keep it for further connections.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -84,7 +88,8 @@ impl Client {
     }
 
     /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`]. A stream
-    /// for a `wss` URI has to be encrypted already. Follows no redirects: the stream leads nowhere else. Cancel-safe.
+    /// for a `wss` URI has to be encrypted already; see [`connect_tls_over`](Client::connect_tls_over). Follows no redirects: the
+    /// stream leads nowhere else. Cancel-safe.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -124,7 +129,7 @@ impl Client {
     }
 
     /// Whether a connection to `uri` can be tried at all.
-    fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
+    pub(super) fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
         if let Some(origin) = &self.wrong_origin {
             return Err(ConnectError::OriginInvalid { origin: origin.clone() });
         }
@@ -134,7 +139,7 @@ impl Client {
         Ok(WsUri::parse(uri)?)
     }
 
-    async fn in_time(
+    pub(super) async fn in_time(
         &self,
         started: Time,
         opening: impl Future<Output = Result<WebSocket, ConnectError>>,
@@ -147,17 +152,15 @@ impl Client {
     /// Asks where the trail has led to.
     async fn dial_and_open(&self, trail: &Trail, started: Time) -> Result<WebSocket, ConnectError> {
         let uri = trail.uri();
-        if uri.is_secure() {
-            return Err(ConnectError::TlsUnavailable);
-        }
         let after = self.config.limits.open_timeout;
         let by = Deadline { at: clock::instant(started + after), after };
         let transport = self.dialler.dial(uri, by).await?;
-        self.open(trail, transport, started).await
+        let (transport, tls) = self.secure(uri, transport).await?;
+        Ok(self.open(trail, transport, started).await?.with_tls(tls))
     }
 
     /// Asks over a transport; keeps the cookies of the answer.
-    async fn open(
+    pub(super) async fn open(
         &self,
         trail: &Trail,
         transport: Transport,
@@ -197,8 +200,14 @@ impl Client {
         mut transport: Transport,
         trail: &Trail,
     ) -> Result<WebSocket, ConnectError> {
-        transport.write_all(&handshake.request()).await.map_err(ConnectError::Io)?;
-        transport.flush().await.map_err(ConnectError::Io)?;
+        let request = handshake.request();
+        let written = async {
+            transport.write_all(&request).await?;
+            transport.flush().await
+        };
+        if let Err(error) = written.await {
+            return Err(ConnectError::unwritten(error, &mut transport, trail.uri()).await);
+        }
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let by = clock::instant(handshake.deadline());
@@ -212,7 +221,7 @@ impl Client {
                     _ => ConnectError::TimedOut { after },
                 });
             };
-            let len = read.map_err(ConnectError::Io)?;
+            let len = read.map_err(|error| ConnectError::transport(error, trail.uri()))?;
             if len == 0 {
                 return Err(handshake.receive_end().into());
             }

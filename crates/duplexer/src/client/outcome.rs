@@ -9,6 +9,7 @@ use duplexer_proto::{HandshakeError, SetupError, UriError};
 use crate::client::credentials::CredentialError;
 use crate::client::redirect::{RedirectError, is_redirect};
 use crate::dial::{DialError, DialFault, ProxyError};
+use crate::tls::TlsError;
 
 /// A connection was not opened.
 ///
@@ -36,12 +37,12 @@ pub enum ConnectError {
     },
     /// A user, a password or a token cannot be sent.
     Credential(CredentialError),
-    /// `wss` over TCP is not in this version; [`connect_over`](crate::Client::connect_over) takes an encrypted stream.
-    TlsUnavailable,
     /// The server was not reached.
     Dial(DialError),
     /// The proxy opened no tunnel to the server.
     Proxy(Box<ProxyError>),
+    /// The server, or somebody in its place, did not speak TLS as it should, or is not trusted.
+    Tls(TlsError),
     /// The transport failed during the handshake.
     Io(io::Error),
     /// The server's answer opened no connection.
@@ -70,6 +71,12 @@ impl From<SetupError> for ConnectError {
 impl From<HandshakeError> for ConnectError {
     fn from(error: HandshakeError) -> Self {
         Self::Handshake(error)
+    }
+}
+
+impl From<TlsError> for ConnectError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 
@@ -104,12 +111,9 @@ impl fmt::Display for ConnectError {
                 "the origin `{}` has characters that no header may have (RFC 6454 §7)",
                 origin.escape_debug()
             ),
-            Self::TlsUnavailable => f.write_str(
-                "wss:// is not available in this version; use ws://, or `connect_over` with a TLS \
-                 stream of your own",
-            ),
             Self::Dial(error) => error.fmt(f),
             Self::Proxy(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
             Self::Handshake(error) => {
                 error.fmt(f)?;
@@ -136,11 +140,12 @@ impl std::error::Error for ConnectError {
             Self::Setup(error) => Some(error),
             Self::Dial(error) => Some(error),
             Self::Proxy(error) => Some(error),
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
             Self::Redirect(error) => Some(error),
             Self::Credential(error) => Some(error),
-            Self::OriginInvalid { .. } | Self::TlsUnavailable | Self::TimedOut { .. } => None,
+            Self::OriginInvalid { .. } | Self::TimedOut { .. } => None,
         }
     }
 }

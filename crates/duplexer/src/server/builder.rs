@@ -30,6 +30,7 @@ use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
 use crate::terms::Terms;
+use crate::tls::ServerTls;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 
@@ -90,8 +91,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         accept::serve(self.inner.clone(), listener, handler).await
     }
 
-    /// Serves one connection over a byte stream that leads to a client, such as a TLS or Unix stream, with all of the
-    /// server's settings: `handler` runs if it asks for a WebSocket, plain HTTP goes to [`http`](ServerBuilder::http), and
+    /// Serves one connection over a byte stream that leads to a client, such as a Unix stream, with all of the
+    /// server's settings: TLS is spoken first if the server [does](ServerBuilder::tls), `handler` runs if it asks for a WebSocket, plain HTTP goes to [`http`](ServerBuilder::http), and
     /// `shutdown` ends it. Returns when the connection and its handler have ended, or when nothing came of it, which is logged.
     /// After `shutdown` it returns at once. `addresses` are what handlers and the check of origins are told.
     ///
@@ -178,6 +179,7 @@ pub struct ServerBuilder<S = ()> {
     authorize: Authorize<S>,
     http: Option<HttpService>,
     pub(crate) guard: Guard,
+    tls: Option<ServerTls>,
 }
 
 impl Default for ServerBuilder {
@@ -191,6 +193,7 @@ impl Default for ServerBuilder {
             authorize: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
             http: None,
             guard: Guard::default(),
+            tls: None,
         }
     }
 }
@@ -263,6 +266,7 @@ impl<S> ServerBuilder<S> {
             authorize: Arc::new(move |request| Box::pin(authorize(request))),
             http: self.http,
             guard: self.guard,
+            tls: self.tls,
         }
     }
 
@@ -285,6 +289,15 @@ impl<S> ServerBuilder<S> {
         self
     }
 
+    /// Speaks TLS on every connection, before anything else; the handshake counts against the limit `open_timeout`. Clients that
+    /// speak plain HTTP are told so with 400. Default: no TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Server<S> {
@@ -302,6 +315,7 @@ impl<S> ServerBuilder<S> {
             caps: Caps::new(self.guard.caps),
             terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
             paths: None,
+            tls: self.tls,
             tracker: Tracker::new(),
         };
         Server { inner: Arc::new(inner) }

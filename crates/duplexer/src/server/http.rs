@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use duplexer_proto::handshake::{self, RequestError};
+use duplexer_proto::handshake;
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -15,11 +15,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::prefixed::Prefixed;
 use crate::server::inner::Inner;
-use crate::server::opening::{Accepted, decide};
+use crate::server::opening::{Accepted, decide_in_time};
 use crate::server::rejection::Rejection;
 use crate::server::request::Addresses;
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
+use crate::tls::TlsInfo;
 use crate::transport::Transport;
 
 /// A connection that hyper gives up once it has sent the answer.
@@ -30,9 +31,10 @@ pub(crate) async fn serve<S: Send + Sync + 'static>(
     inner: &Arc<Inner<S>>,
     io: Prefixed,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Option<(Accepted<S>, Transport)> {
     let upgrading = Arc::new(Upgrading::<S>::default());
-    serve_plain(inner, io, addresses, &upgrading).await;
+    serve_plain(inner, io, addresses, tls, &upgrading).await;
     let (mut accepted, upgraded) =
         upgrading.lock().unwrap_or_else(PoisonError::into_inner).take()?;
     match upgraded.await.map(|io| io.downcast::<TokioIo<Prefixed>>()) {
@@ -54,16 +56,20 @@ async fn serve_plain<S: Send + Sync + 'static>(
     inner: &Arc<Inner<S>>,
     io: Prefixed,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
     upgrading: &Arc<Upgrading<S>>,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let (inner, upgrading) = (inner.clone(), upgrading.clone());
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let (inner, tls, upgrading) = (inner.clone(), tls.clone(), upgrading.clone());
         async move {
             if handshake::Request::is_attempted(request.headers()) {
-                return Ok(upgrade(&inner, request, addresses, &upgrading).await);
+                return Ok(upgrade(&inner, request, addresses, tls, &upgrading).await);
             }
             match &inner.http {
-                Some(http) => http(request).await,
+                Some(http) => {
+                    request.extensions_mut().insert(addresses);
+                    http(request).await
+                }
                 None => Ok(plain(StatusCode::NOT_FOUND)),
             }
         }
@@ -99,6 +105,7 @@ async fn upgrade<S>(
     inner: &Inner<S>,
     mut request: Request<Incoming>,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
     upgrading: &Upgrading<S>,
 ) -> Response<AnyBody> {
     let upgraded = hyper::upgrade::on(&mut request);
@@ -107,10 +114,7 @@ async fn upgrade<S>(
         Ok(asked) => asked,
         Err(error) => return text(error.response()),
     };
-    let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, asked, addresses)).await;
-    let late = |_| Err(RequestError::TimedOut { after }.into());
-    let mut accepted = match decided.unwrap_or_else(late) {
+    let mut accepted = match decide_in_time(inner, asked, addresses, tls).await {
         Ok(accepted) => accepted,
         Err(error) => {
             return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);

@@ -14,6 +14,7 @@ use crate::server::routes::Paths;
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
 use crate::terms::Terms;
+use crate::tls::ServerTls;
 
 /// What all connections of a server share.
 pub(crate) struct Inner<S> {
@@ -26,6 +27,7 @@ pub(crate) struct Inner<S> {
     pub(crate) proxies: Proxies,
     pub(crate) caps: Arc<Caps>,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
 }
 
@@ -37,6 +39,7 @@ impl<S> Inner<S> {
             origins: self.origins.clone(),
             authorize: self.authorize.clone(),
             http: self.http.clone(),
+            tls: self.tls.clone(),
             paths: Some(paths),
             proxies: self.proxies.clone(),
             caps: self.caps.clone(),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
@@ -14,17 +15,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
+use crate::server::entry;
 use crate::server::inner::Inner;
-use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
+use crate::server::proxy_protocol::ProxyProtocolError;
 use crate::server::rejection::Rejection;
 use crate::server::request::{Addresses, Request};
+use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
+use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
 
 /// What a connection turned out to be.
 pub(crate) enum Opened<S> {
     WebSocket(Box<Accepted<S>>, Transport),
-    Http(Prefixed),
+    Http(Prefixed, Option<Arc<TlsInfo>>),
 }
 
 /// A connection that was accepted and has still to be run.
@@ -58,11 +62,44 @@ async fn open_in_time<S>(
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let answer = read_and_answer(inner, &mut transport, addresses, seat);
-    let answered = tokio::time::timeout(after, answer).await;
+    let started = clock::now();
+    let by = clock::instant(started + after);
+    let entered = entry::enter(inner);
+    let header = entry::read_proxy_header(inner, &mut transport, addresses);
+    match tokio::time::timeout_at(by, header).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(decline(inner, transport, error.into()).await),
+        Err(_) => {
+            return Err(decline(inner, transport, RequestError::TimedOut { after }.into()).await);
+        }
+    }
+    let mut over = None;
+    match entered.and_then(|entered| entry::sit(inner, *addresses, entered)) {
+        Ok(taken) => *seat = taken,
+        Err(too_many) => match inner.caps.refuse() {
+            Some(leave) => over = Some((too_many, leave)),
+            None => return Err(OpenError::Over(too_many, None)),
+        },
+    }
+    let secure_by = over.as_ref().map_or(by, |_| by.min(clock::instant(started + REFUSAL_TIME)));
+    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
+    {
+        Ok(secured) => secured,
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
+        Err(Unsecured::Failed(fault, mut transport)) => {
+            match secure::answer(&fault) {
+                Some(response) => refuse(&mut transport, &response).await?,
+                // Going with bytes unread would take the alert away from the client.
+                None => leave(&mut transport, &[]).await?,
+            }
+            return Err(OpenError::Tls(fault));
+        }
+    };
+    let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
+    let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
-        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport })),
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
         Err(error) => {
             if let Some(response) = error.response() {
                 refuse(&mut transport, &response).await?;
@@ -81,19 +118,18 @@ enum Answer<S> {
 async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
-    addresses: &mut Addresses,
-    seat: &mut Option<Box<Seat>>,
+    addresses: Addresses,
+    tls: Option<&Arc<TlsInfo>>,
+    over: Option<(Over, Refusing)>,
 ) -> Result<Answer<S>, OpenError> {
-    let counted = inner.caps.enter(clock::now());
-    read_proxy_header(inner, transport, addresses).await?;
-    if let Err(over) = counted.and_then(|counted| take_seat(inner, addresses, counted, seat)) {
-        return Err(turn_away(inner, transport, over).await);
+    if let Some((over, leave)) = over {
+        return Err(turn_away(inner, transport, over, leave).await);
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
         Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
         Opening::WebSocket { request, .. } => {
-            let mut accepted = decide(inner, request, *addresses).await?;
+            let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
             transport.write_all(&accepted.acceptance.response_bytes()).await?;
             transport.flush().await?;
             accepted.early = early;
@@ -103,64 +139,15 @@ async fn read_and_answer<S>(
     }
 }
 
-/// Lets a proxy say who its client is before anything else.
-async fn read_proxy_header<S>(
+/// Lets a connection too many ask, so that it can read the answer.
+async fn turn_away<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
-    addresses: &mut Addresses,
-) -> Result<(), OpenError> {
-    let protocol = inner.proxies.protocol;
-    if protocol == ProxyProtocol::Off {
-        return Ok(());
-    }
-    let required = protocol == ProxyProtocol::Required;
-    if !inner.proxies.trusted.contain(addresses.known_client()) {
-        return if required { Err(ProxyProtocolError::NotTrusted.into()) } else { Ok(()) };
-    }
-    match proxy_protocol::read(transport).await? {
-        (Some(source), _) => {
-            addresses.client = source.client;
-            addresses.tls |= source.tls;
-        }
-        (None, _) if required => return Err(ProxyProtocolError::Missing.into()),
-        (None, before) => put_back(transport, before),
-    }
-    Ok(())
-}
-
-/// Lets bytes that were read be read again.
-fn put_back(transport: &mut Transport, before: Bytes) {
-    let nothing = Transport::other(tokio::io::empty());
-    let transport_itself = std::mem::replace(transport, nothing);
-    *transport = Transport::other(Prefixed { before, transport: transport_itself });
-}
-
-/// Counts a connection of its address as well, unless a proxy has still to say whose that is.
-fn take_seat<S>(
-    inner: &Inner<S>,
-    addresses: &Addresses,
-    counted: Option<Box<Seat>>,
-    seat: &mut Option<Box<Seat>>,
-) -> Result<(), Over> {
-    let client = addresses.known_client();
-    let of_address = match client {
-        Some(client) if !inner.proxies.trusted.contain(Some(client)) => {
-            inner.caps.sit(client, clock::now())?
-        }
-        _ => None,
-    };
-    *seat = Seat::join(counted, of_address);
-    Ok(())
-}
-
-/// Lets a connection too many ask, so that it can read the answer.
-async fn turn_away<S>(inner: &Inner<S>, transport: &mut Transport, over: Over) -> OpenError {
-    let leave = inner.caps.refuse();
-    if leave.is_none() {
-        return OpenError::Over(over, leave);
-    }
+    over: Over,
+    leave: Refusing,
+) -> OpenError {
     match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
-        Ok(Ok(_)) => OpenError::Over(over, leave),
+        Ok(Ok(_)) => OpenError::Over(over, Some(leave)),
         Ok(Err(error)) => error,
         Err(_) => OpenError::Over(over, None),
     }
@@ -194,27 +181,68 @@ pub(crate) async fn decide<S>(
     inner: &Inner<S>,
     request: handshake::Request,
     addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
-    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
-    let request = Request::new(request, addresses, &inner.proxies).on_route(matched);
-    let seat = match request.client() {
-        Some(client) if request.comes_from_proxy() => inner
-            .caps
-            .sit(client, clock::now())
-            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?,
-        _ => None,
-    };
-    inner.origins.check(&request)?;
+    let request = check(inner, request, addresses, tls)?;
+    let seat = entry::seat_behind_proxy(inner, &request)
+        .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
     let state = (inner.authorize)(request.clone()).await?;
+    Ok(Accepted { seat, ..accept(inner, request, state)? })
+}
+
+/// The part of the judgement that needs no `authorize`.
+pub(crate) fn check<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Request, OpenError> {
+    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
+    let request = Request::new(request, addresses, tls, &inner.proxies).on_route(matched);
+    inner.origins.check(&request)?;
+    Ok(request)
+}
+
+/// Prepares the answer to a request that was judged well.
+pub(crate) fn accept<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<Accepted<S>, OpenError> {
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+}
+
+/// Judges a request that an HTTP stack has read, within the time of an opening.
+pub(crate) async fn decide_in_time<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Accepted<S>, OpenError> {
+    let after = inner.config.limits.open_timeout;
+    let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
+    decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
+}
+
+/// Tells who has not come as far as TLS or HTTP what was wrong, unless TLS is what it expects to hear.
+async fn decline<S>(inner: &Inner<S>, mut transport: Transport, error: OpenError) -> OpenError {
+    match error.response().filter(|_| inner.tls.is_none()) {
+        Some(response) => refuse(&mut transport, &response).await.err().unwrap_or(error),
+        None => error,
+    }
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
 async fn refuse(transport: &mut Transport, response: &Response<String>) -> Result<(), OpenError> {
     let bytes = reject(response)?;
+    leave(transport, &bytes).await
+}
+
+/// Says a last thing, and waits until the client has gone, for a little while.
+async fn leave(transport: &mut Transport, bytes: &[u8]) -> Result<(), OpenError> {
     let drained = async {
-        transport.write_all(&bytes).await?;
+        transport.write_all(bytes).await?;
         transport.shutdown().await?;
         let mut rest = [0; READ_BYTES];
         while transport.read(&mut rest).await? > 0 {}
@@ -230,6 +258,10 @@ async fn refuse(transport: &mut Transport, response: &Response<String>) -> Resul
 #[derive(Debug)]
 pub(crate) enum OpenError {
     Io(io::Error),
+    Tls(TlsFault),
+    TlsTimedOut {
+        after: std::time::Duration,
+    },
     Gone,
     Shutdown,
     NotWebSocket,
@@ -245,7 +277,9 @@ impl OpenError {
     /// The HTTP answer, where there is somebody to read it.
     pub(crate) fn response(&self) -> Option<Response<String>> {
         Some(match self {
-            Self::Io(_) | Self::Gone | Self::Shutdown => return None,
+            Self::Io(_) | Self::Tls(_) | Self::TlsTimedOut { .. } | Self::Gone | Self::Shutdown => {
+                return None;
+            }
             Self::NotWebSocket => upgrade_required(),
             Self::Proxy(error) => error.rejection()?.response(),
             Self::Over(over, leave) => {
@@ -311,6 +345,10 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Tls(fault) => write!(f, "no TLS with the client: {fault}"),
+            Self::TlsTimedOut { after } => {
+                write!(f, "no TLS with the client within {after:?} (limit open_timeout)")
+            }
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
             Self::Over(over, _) => over.rejection().fmt(f),

@@ -18,6 +18,7 @@ use crate::socket::halves::{Receiver, Sender, halves};
 use crate::socket::outcome::{PingError, RecvError, SendError, TrySendError};
 use crate::socket::reader::MessageReader;
 use crate::socket::writer::MessageWriter;
+use crate::tls::TlsInfo;
 use crate::transport::Transport;
 
 /// An open WebSocket, of a client or of a server.
@@ -41,8 +42,15 @@ use crate::transport::Transport;
 pub struct WebSocket {
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
-    /// What the opening handshake agreed on, where that is not nothing.
-    agreed: Option<Box<Agreed>>,
+    /// What is known of the opening, where that is not nothing.
+    facts: Option<Box<Facts>>,
+}
+
+/// What was agreed on when a connection was opened.
+#[derive(Debug, Default)]
+struct Facts {
+    agreed: Agreed,
+    tls: Option<TlsInfo>,
 }
 
 impl WebSocket {
@@ -59,19 +67,35 @@ impl WebSocket {
     pub(crate) fn new(shared: Arc<Shared>, agreed: Agreed) -> Self {
         let (sender, receiver) = halves(shared);
         let nothing = agreed.subprotocol.is_none() && agreed.extensions.is_empty();
-        Self { sender, receiver, agreed: (!nothing).then(|| Box::new(agreed)) }
+        let facts = (!nothing).then(|| Box::new(Facts { agreed, tls: None }));
+        Self { sender, receiver, facts }
+    }
+
+    /// The same, knowing what was agreed on below it.
+    pub(crate) fn with_tls(mut self, tls: Option<TlsInfo>) -> Self {
+        if tls.is_some() {
+            self.facts.get_or_insert_default().tls = tls;
+        }
+        self
     }
 
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.agreed.as_ref()?.subprotocol.as_deref()
+        self.facts.as_ref()?.agreed.subprotocol.as_deref()
     }
 
     /// The extensions that were agreed on, as in the response's `Sec-WebSocket-Extensions`; empty for none.
     #[must_use]
     pub fn extensions(&self) -> &str {
-        self.agreed.as_ref().map_or("", |agreed| &agreed.extensions)
+        self.facts.as_ref().map_or("", |facts| &facts.agreed.extensions)
+    }
+
+    /// What a client's socket knows of TLS; `None` where it is not encrypted, or not by this library. A server's handler finds the
+    /// same in [`Request::tls`](crate::Request::tls).
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.facts.as_ref()?.tls.as_ref()
     }
 
     /// Splits the socket into halves that may be used from two tasks at once. Senders can be cloned.
@@ -246,7 +270,7 @@ impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("sender", &self.sender)
-            .field("agreed", &self.agreed)
+            .field("facts", &self.facts)
             .finish_non_exhaustive()
     }
 }

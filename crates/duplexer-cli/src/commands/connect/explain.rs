@@ -5,7 +5,6 @@ use duplexer::{CloseCode, ConnectError, HandshakeError, RecvError, SetupError, U
 /// Why there is no connection to `url`.
 pub(super) fn opening(error: &ConnectError, url: &str) -> String {
     match error {
-        ConnectError::TlsUnavailable => tls_unavailable(url),
         ConnectError::Uri(UriError::SchemeMissing | UriError::SchemeUnknown { .. }) => {
             scheme(error, url)
         }
@@ -45,22 +44,17 @@ pub(super) fn ending(error: &RecvError, max_message: u64) -> String {
 /// An address whose scheme is not that of a WebSocket here.
 fn scheme(error: &ConnectError, url: &str) -> String {
     match url.split_once("://") {
-        Some((scheme, _)) if is(scheme, "https") || is(scheme, "wss") => tls_unavailable(url),
         Some((scheme, rest)) if is(scheme, "http") => {
             format!("`{url}` is no WebSocket's address; did you mean ws://{rest}?")
+        }
+        Some((scheme, rest)) if is(scheme, "https") => {
+            format!("`{url}` is no WebSocket's address; did you mean wss://{rest}?")
         }
         None if begins_with_host(url) => {
             format!("`{url}` has no scheme; did you mean ws://{url}?")
         }
         Some(_) | None => error.to_string(),
     }
-}
-
-fn tls_unavailable(url: &str) -> String {
-    let scheme = url.split_once("://").map_or("wss", |(scheme, _)| scheme);
-    format!(
-        "{scheme}:// needs TLS, which is not available in this version; use ws:// where the server allows it"
-    )
 }
 
 fn is(scheme: &str, name: &str) -> bool {
@@ -84,7 +78,6 @@ mod tests {
         let after = std::time::Duration::from_secs(10);
         let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
         for (error, says) in [
-            (ConnectError::TlsUnavailable, "wss:// needs TLS"),
             (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
             (timed_out.into(), "did not open the connection within 10s"),
             (SetupError::HeaderReserved { name: http::header::UPGRADE }.into(), "leave it out"),
@@ -96,8 +89,6 @@ mod tests {
             let said = opening(&error, "wss://example.com/");
             assert!(said.contains(says) && !said.contains('_'), "{said}");
         }
-        let https = opening(&ConnectError::TlsUnavailable, "HTTPS://example.com/");
-        assert!(https.starts_with("HTTPS:// needs TLS"), "{https}");
         let overdue = ending(&RecvError::CloseOverdue, 1);
         assert!(!overdue.contains('_'), "{overdue}");
     }

@@ -1,0 +1,71 @@
+//! The client's side of TLS: one configuration for each client, made when it is first needed, and a handshake for each
+//! connection. Has no deadline of its own.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio::sync::OnceCell;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use crate::tls::fault::{TlsError, TlsFault};
+use crate::tls::info::TlsInfo;
+use crate::tls::settings::TlsSettings;
+use crate::tls::stream::{Encrypted, failed};
+use crate::tls::watched::Watched;
+use crate::transport::Transport;
+
+/// Encrypts connections to servers, and to proxies. Clones share what they remember of sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientTls(Arc<Inner>);
+
+struct Inner {
+    settings: TlsSettings,
+    /// Made by the first connection that needs it: the roots are many, and read from files.
+    connector: OnceCell<TlsConnector>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+impl ClientTls {
+    pub(crate) fn new(settings: TlsSettings) -> Self {
+        Self(Arc::new(Inner { settings, connector: OnceCell::new() }))
+    }
+
+    /// Speaks TLS over a byte stream that leads to `server_name`: a host's name, or an IP address without brackets. The
+    /// result is encrypted, and the server has proved its name. Cancel-safe: dropped, it drops the stream.
+    pub(crate) async fn connect(
+        &self,
+        io: Transport,
+        server_name: &str,
+    ) -> Result<(Transport, TlsInfo), TlsError> {
+        let told = |fault| TlsError::new(server_name, fault);
+        let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
+            return Err(told(TlsFault::HostInvalid));
+        };
+        let connector = self.connector().await.map_err(told)?;
+        // RFC 6066 §3: an IP address is not a name to be asked for.
+        let asked = matches!(name, ServerName::DnsName(_)).then_some(server_name);
+        match connector.connect(name, Watched::new(io)).into_fallible().await {
+            Ok(stream) => {
+                let stream = Encrypted::new(TlsStream::Client(stream));
+                let info = stream.info(asked);
+                Ok((Transport::other(stream), info))
+            }
+            Err((error, watched)) => Err(told(failed(error, watched).0)),
+        }
+    }
+
+    async fn connector(&self) -> Result<&TlsConnector, TlsFault> {
+        let made = self.0.connector.get_or_try_init(|| async {
+            let inner = self.0.clone();
+            let made = tokio::task::spawn_blocking(move || inner.settings.config()).await;
+            let config = made.map_err(|error| TlsFault::Settings { reason: error.to_string() })?;
+            Ok(TlsConnector::from(Arc::new(config?)))
+        });
+        made.await
+    }
+}

@@ -1,0 +1,12 @@
+//! TLS on both sides: whom a client trusts, whom a server lets in, what is told of it, and handshakes that go wrong. Our ends
+//! meet over pipes in memory; certificates are made for each test.
+#![cfg(feature = "tls")]
+
+mod authority;
+mod breaking;
+mod credentials;
+mod meeting;
+mod serving;
+#[path = "../support/mod.rs"]
+mod support;
+mod trusting;
