@@ -2,6 +2,7 @@
 //! prints and by its exit status.
 
 mod mistakes;
+mod proxies;
 mod serving;
 mod stopping;
 mod support;
