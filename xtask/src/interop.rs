@@ -26,6 +26,8 @@ enum Peer {
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
     Curl,
+    /// nginx and HAProxy in front of our server
+    Proxied,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
     Proxies,
 }
@@ -61,6 +63,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Proxied => TestRun::new("proxied")
+            .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
+            .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),
         Peer::Proxies => TestRun::new("proxies")
             .env("DUPLEXER_SQUID", tools::program("squid", &["squid"])?)
             .env("DUPLEXER_SQUID_LOGIN", "/usr/lib/squid/basic_ncsa_auth")

@@ -62,7 +62,11 @@ pub use reconnect::{
     Attempt, Decision, Loss, LossCause, Reconnect, ReconnectBuilder, ReconnectError,
     ReconnectSendError, ReconnectSender, ReconnectState,
 };
-pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
+pub use server::{
+    Addresses, ForwardedHeaders, HandlerOutcome, Listener, Listeners, Origins, ProxyProtocol,
+    Rejection, Request, RouteError, Routes, Server, ServerBuilder, TrustedProxies,
+    TrustedProxiesError,
+};
 pub use socket::{
     ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
     SendError, Sender, TrySendError, WebSocket,

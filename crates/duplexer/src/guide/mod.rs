@@ -9,6 +9,9 @@ pub mod first_server {}
 #[doc = include_str!("../../docs/behind_a_proxy.md")]
 pub mod behind_a_proxy {}
 
+#[doc = include_str!("../../docs/server_behind_a_proxy.md")]
+pub mod server_behind_a_proxy {}
+
 #[doc = include_str!("../../docs/back_pressure.md")]
 pub mod back_pressure {}
 

@@ -15,8 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
+use crate::server::entry;
 use crate::server::inner::Inner;
-use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::proxy_protocol::ProxyProtocolError;
+use crate::server::rejection::Rejection;
+use crate::server::request::{Addresses, Request};
 use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
 use crate::tls::{TlsFault, TlsInfo};
@@ -43,7 +46,7 @@ pub(crate) struct Accepted<S> {
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
-    addresses: Addresses,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     tokio::select! {
@@ -54,14 +57,33 @@ pub(crate) async fn open<S>(
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    transport: Transport,
-    addresses: Addresses,
+    mut transport: Transport,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let over = take_seat(inner, addresses, seat).err();
-    let by = clock::instant(clock::now() + after);
-    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, by).await {
+    let started = clock::now();
+    let by = clock::instant(started + after);
+    let entered = entry::enter(inner);
+    let header = entry::read_proxy_header(inner, &mut transport, addresses);
+    match tokio::time::timeout_at(by, header).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(decline(inner, transport, error.into()).await),
+        Err(_) => {
+            return Err(decline(inner, transport, RequestError::TimedOut { after }.into()).await);
+        }
+    }
+    let mut over = None;
+    match entered.and_then(|entered| entry::sit(inner, *addresses, entered)) {
+        Ok(taken) => *seat = taken,
+        Err(too_many) => match inner.caps.refuse() {
+            Some(leave) => over = Some((too_many, leave)),
+            None => return Err(OpenError::Over(too_many, None)),
+        },
+    }
+    let secure_by = over.as_ref().map_or(by, |_| by.min(clock::instant(started + REFUSAL_TIME)));
+    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
+    {
         Ok(secured) => secured,
         Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
         Err(Unsecured::Failed(fault, mut transport)) => {
@@ -73,7 +95,7 @@ async fn open_in_time<S>(
             return Err(OpenError::Tls(fault));
         }
     };
-    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref(), over);
+    let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
     let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
@@ -98,10 +120,10 @@ async fn read_and_answer<S>(
     transport: &mut Transport,
     addresses: Addresses,
     tls: Option<&Arc<TlsInfo>>,
-    over: Option<Over>,
+    over: Option<(Over, Refusing)>,
 ) -> Result<Answer<S>, OpenError> {
-    if let Some(over) = over {
-        return Err(turn_away(inner, transport, over).await);
+    if let Some((over, leave)) = over {
+        return Err(turn_away(inner, transport, over, leave).await);
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
@@ -117,28 +139,15 @@ async fn read_and_answer<S>(
     }
 }
 
-/// Counts a connection, in all and of its address.
-pub(crate) fn take_seat<S>(
-    inner: &Inner<S>,
-    addresses: Addresses,
-    seat: &mut Option<Box<Seat>>,
-) -> Result<(), Over> {
-    let now = clock::now();
-    *seat = inner.caps.enter(now)?;
-    if let Some(peer) = addresses.peer {
-        *seat = Seat::join(seat.take(), inner.caps.sit(peer.ip(), now)?);
-    }
-    Ok(())
-}
-
 /// Lets a connection too many ask, so that it can read the answer.
-async fn turn_away<S>(inner: &Inner<S>, transport: &mut Transport, over: Over) -> OpenError {
-    let leave = inner.caps.refuse();
-    if leave.is_none() {
-        return OpenError::Over(over, leave);
-    }
+async fn turn_away<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+    over: Over,
+    leave: Refusing,
+) -> OpenError {
     match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
-        Ok(Ok(_)) => OpenError::Over(over, leave),
+        Ok(Ok(_)) => OpenError::Over(over, Some(leave)),
         Ok(Err(error)) => error,
         Err(_) => OpenError::Over(over, None),
     }
@@ -175,8 +184,10 @@ pub(crate) async fn decide<S>(
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
     let request = check(inner, request, addresses, tls)?;
+    let seat = entry::seat_behind_proxy(inner, &request)
+        .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
     let state = (inner.authorize)(request.clone()).await?;
-    accept(inner, request, state)
+    Ok(Accepted { seat, ..accept(inner, request, state)? })
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -186,7 +197,8 @@ pub(crate) fn check<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Request, OpenError> {
-    let request = Request::new(request, addresses, tls);
+    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
+    let request = Request::new(request, addresses, tls, &inner.proxies).on_route(matched);
     inner.origins.check(&request)?;
     Ok(request)
 }
@@ -211,6 +223,14 @@ pub(crate) async fn decide_in_time<S>(
     let after = inner.config.limits.open_timeout;
     let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
+}
+
+/// Tells who has not come as far as TLS or HTTP what was wrong, unless TLS is what it expects to hear.
+async fn decline<S>(inner: &Inner<S>, mut transport: Transport, error: OpenError) -> OpenError {
+    match error.response().filter(|_| inner.tls.is_none()) {
+        Some(response) => refuse(&mut transport, &response).await.err().unwrap_or(error),
+        None => error,
+    }
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -245,6 +265,7 @@ pub(crate) enum OpenError {
     Gone,
     Shutdown,
     NotWebSocket,
+    Proxy(ProxyProtocolError),
     /// A connection too many; without leave to say so it is dropped.
     Over(Over, Option<Refusing>),
     Request(RequestError),
@@ -260,6 +281,7 @@ impl OpenError {
                 return None;
             }
             Self::NotWebSocket => upgrade_required(),
+            Self::Proxy(error) => error.rejection()?.response(),
             Self::Over(over, leave) => {
                 leave.as_ref()?;
                 over.rejection().response()
@@ -295,6 +317,12 @@ impl From<io::Error> for OpenError {
     }
 }
 
+impl From<ProxyProtocolError> for OpenError {
+    fn from(error: ProxyProtocolError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
 impl From<RequestError> for OpenError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
@@ -324,6 +352,7 @@ impl fmt::Display for OpenError {
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
             Self::Over(over, _) => over.rejection().fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),

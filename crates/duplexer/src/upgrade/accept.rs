@@ -8,10 +8,10 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 
-use crate::clock;
 use crate::input::Input;
 use crate::server::caps::Seat;
 use crate::server::connection;
+use crate::server::entry;
 use crate::server::hosted::Hosted;
 use crate::server::inner::Inner;
 use crate::server::launch::host;
@@ -54,10 +54,9 @@ impl<S: Send + Sync + 'static> Server<S> {
         // Counted before looking, so that a shutdown either is seen or waits.
         let counted = inner.tracker.task();
         let decided = async {
-            let mut seat = None;
-            if let Err(over) = opening::take_seat(inner, addresses, &mut seat) {
-                return Err(OpenError::Over(over, inner.caps.refuse()));
-            }
+            let entered = entry::enter(inner);
+            let seat = entered.and_then(|entered| entry::sit(inner, addresses, entered));
+            let seat = seat.map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
             let mut accepted = opening::decide_in_time(inner, request, addresses, None).await?;
             accepted.seat = Seat::join(seat, accepted.seat);
             Ok(accepted)
@@ -167,7 +166,7 @@ async fn obtain<S>(
             return None;
         }
     };
-    accepted.request = accepted.request.at(addresses);
+    accepted.request = accepted.request.at(addresses, &inner.proxies);
     if let Err(error) = judge_late(inner, &mut accepted, told) {
         tracing::debug!(peer = ?addresses.peer, %error, "closing a connection");
         close(accepted, transport, &error).await;
@@ -201,10 +200,13 @@ fn judge_late<S>(
     if told.local.is_none() {
         inner.origins.check(&accepted.request)?;
     }
-    if told.peer.is_none()
-        && let Some(peer) = accepted.request.peer()
-    {
-        let seat = inner.caps.sit(peer.ip(), clock::now());
+    // Of whoever is known only now; where that is a proxy's address, of whom the proxy names.
+    let seated = accepted.seat.as_ref().is_some_and(|seat| seat.has_address());
+    if !seated && told.known_client().is_none() && accepted.request.peer().is_some() {
+        let seat = match accepted.request.comes_from_proxy() {
+            true => entry::seat_behind_proxy(inner, &accepted.request),
+            false => entry::sit(inner, accepted.request.addresses(), None),
+        };
         let seat = seat.map_err(|over| OpenError::Over(over, None))?;
         accepted.seat = Seat::join(accepted.seat.take(), seat);
     }
@@ -230,10 +232,9 @@ async fn close<S>(accepted: Accepted<S>, transport: Transport, error: &OpenError
 fn complete(told: Addresses, transport: &Transport) -> io::Result<Addresses> {
     let Transport::Tcp(stream) = transport else { return Ok(told) };
     stream.set_nodelay(true)?;
-    let mut found = Addresses::of(stream)?;
-    found.peer = told.peer.or(found.peer);
-    found.local = told.local.or(found.local);
-    Ok(found)
+    let found = Addresses::of(stream)?;
+    let (peer, local) = (told.peer.or(found.peer), told.local.or(found.local));
+    Ok(Addresses { peer, local, ..told })
 }
 
 #[cfg(test)]
@@ -251,7 +252,7 @@ mod tests {
         stream.set_nodelay(false).expect("a TCP stream");
         let local = stream.local_addr().expect("it is open");
         let transport = Transport::Tcp(stream);
-        let told = Addresses { peer: Some(([192, 0, 2, 1], 80).into()), local: None };
+        let told = Addresses { peer: Some(([192, 0, 2, 1], 80).into()), ..Addresses::default() };
         let found = complete(told, &transport).expect("it is open");
         assert_eq!(found, Addresses { local: Some(local), ..told });
         let Transport::Tcp(stream) = transport else { unreachable!("as it was made") };

@@ -7,6 +7,7 @@ mod breaking;
 mod credentials;
 mod meeting;
 mod moving;
+mod proxied;
 mod serving;
 #[path = "../support/mod.rs"]
 mod support;
