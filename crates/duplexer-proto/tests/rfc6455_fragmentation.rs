@@ -2,8 +2,8 @@
 
 mod support;
 
-use duplexer_proto::frame::Opcode;
 use duplexer_proto::extension::Boundary;
+use duplexer_proto::frame::Opcode;
 use duplexer_proto::{Delivery, MessageError, MessageKind, Prepared, Role, SendOptions};
 use support::{Frame, Seen, Setup, binary, frame, header, in_every_chunking, on_both_sides, text};
 

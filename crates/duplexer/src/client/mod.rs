@@ -3,6 +3,7 @@
 mod builder;
 mod open;
 mod outcome;
+mod report;
 
 pub use builder::ClientBuilder;
 pub use open::{Client, connect};

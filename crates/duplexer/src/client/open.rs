@@ -6,6 +6,7 @@ use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::client::outcome::ConnectError;
+use crate::client::report;
 use crate::clock;
 use crate::dial::Dialler;
 use crate::input::Input;
@@ -84,6 +85,12 @@ impl Client {
         self.in_time(started, self.open(&uri, Transport::other(io), started)).await
     }
 
+    /// What its connections have in common.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// Whether a connection to `uri` can be tried at all.
     fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
         if let Some(origin) = &self.wrong_origin {
@@ -99,7 +106,7 @@ impl Client {
     ) -> Result<WebSocket, ConnectError> {
         let after = self.config.limits.open_timeout;
         let timed = tokio::time::timeout_at(clock::instant(started + after), opening).await;
-        timed.unwrap_or(Err(ConnectError::TimedOut { after }))
+        timed.unwrap_or(Err(ConnectError::TimedOut { after })).inspect_err(report::refused)
     }
 
     async fn open(
@@ -132,7 +139,8 @@ impl Client {
             if let Some((consumed, opened)) = handshake.receive(&buffer[..len])? {
                 let input = Input::starting_with(&buffer[consumed..len]);
                 let (connection, agreed) = (opened.connection, opened.agreed);
-                return Ok(WebSocket::unhosted(connection, transport, input, agreed));
+                let socket = WebSocket::unhosted(connection, transport, input, agreed);
+                return Ok(report::opened(socket, uri, started));
             }
         }
     }

@@ -15,6 +15,7 @@ impl Driver {
     pub(crate) fn start_close(&mut self, reason: Option<&CloseReason>, local: &mut Local) {
         if self.conn.close(reason, &mut local.scratch) {
             self.inbox = None;
+            self.note_closing();
             self.writer_by = None;
             self.news = true;
         }
@@ -41,7 +42,7 @@ impl Driver {
                 return Poll::Pending;
             }
         }
-        self.transport = None;
+        self.over();
         self.input.clear(local);
         Poll::Ready(())
     }

@@ -6,16 +6,19 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use duplexer_proto::{CloseCode, Connection, End, Fault, Message, State, Time, Timeout};
+use duplexer_proto::{CloseCode, Connection, End, Message, State, Time, Timeout};
 use tokio::io::AsyncWrite;
 use tokio::task::coop;
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::driver::failure::Failure;
+use crate::driver::notes::Notes;
 use crate::input::Input;
 use crate::local::{Local, READ_BYTES};
 use crate::transport::Transport;
 use crate::waiters::Waiters;
+use crate::watch::Watch;
 
 /// A connection and what it runs on.
 pub(crate) struct Driver {
@@ -56,6 +59,10 @@ pub(crate) struct Driver {
     pub(crate) waiters: Option<Arc<Waiters>>,
     /// Who waited last.
     pub(crate) last_waiting: Option<Waker>,
+    /// What has happened beside messages, for a user who asks for events.
+    pub(super) notes: Option<Box<Notes>>,
+    /// What is told to those who run the program.
+    pub(crate) watch: Watch,
 }
 
 /// Messages that are held for a receiver.
@@ -65,20 +72,13 @@ pub(super) struct Inbox {
     pub(super) bytes: usize,
 }
 
-/// Why a connection ended without a closing handshake.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    Fault(Fault),
-    Io(Arc<io::Error>),
-    EndOfStream,
-    PeerLost,
-    CloseOverdue,
-    Aborted,
-}
-
 impl Driver {
-    pub(crate) fn new(conn: Connection, transport: Transport, input: Input) -> Self {
+    pub(crate) fn new(conn: Connection, transport: Transport, mut input: Input) -> Self {
+        let watch = Watch::new(conn.role());
+        watch.read(input.unread().len());
         Self {
+            notes: None,
+            watch,
             conn,
             transport: Some(transport),
             input,
@@ -143,6 +143,7 @@ impl Driver {
     #[inline]
     fn wrote(&mut self, len: usize, local: &mut Local) {
         self.conn.wrote(len, &mut local.scratch);
+        self.watch.wrote(len);
         self.unflushed = true;
         if self.hold_full {
             // What it says cannot be read, but it takes what is said to it.
@@ -172,7 +173,10 @@ impl Driver {
                 return Poll::Pending;
             }
             Poll::Ready(Ok(0)) => self.end(Failure::EndOfStream),
-            Poll::Ready(Ok(len)) => self.turn_bytes += len,
+            Poll::Ready(Ok(len)) => {
+                self.turn_bytes += len;
+                self.watch.read(len);
+            }
             Poll::Ready(Err(error)) => self.end(Failure::Io(Arc::new(error))),
         }
         Poll::Ready(())
@@ -200,8 +204,9 @@ impl Driver {
             return false;
         }
         let now = clock::now();
-        let state = self.conn.state();
+        let (state, pinged) = (self.conn.state(), self.conn.pinged());
         match self.conn.handle_timeout(now, &mut local.scratch) {
+            None if self.conn.pinged() > pinged => self.watch.ping_sent(),
             None => {}
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
             Some(_) => self.end_from(state, Failure::CloseOverdue),
@@ -280,6 +285,7 @@ impl Driver {
             return;
         }
         self.conn.fail(code, reason, &mut local.scratch);
+        self.note_closing();
         self.writer_by = None;
         self.news = true;
     }
@@ -306,10 +312,32 @@ impl Driver {
             self.failure.get_or_insert_with(|| Box::new(failure));
         }
         self.conn.transport_ended(blame);
-        self.transport = None;
+        self.over();
         self.timer = None;
         self.writer_by = None;
         self.news = true;
+    }
+
+    /// Keeps that the connection has begun to close, where somebody asks.
+    pub(super) fn note_closing(&mut self) {
+        if let Some(notes) = &mut self.notes {
+            notes.keep_closing(
+                self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len()),
+                self.conn.close_info(),
+            );
+        }
+    }
+
+    /// Lets the transport go.
+    pub(super) fn over(&mut self) {
+        self.transport = None;
+        self.tell_over();
+    }
+
+    /// Tells those who run the program that the connection is over, once.
+    fn tell_over(&mut self) {
+        let cause = self.failure.as_deref().map(|failure| failure as &dyn std::fmt::Display);
+        self.watch.over(self.conn.close_info(), cause);
     }
 
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
@@ -321,6 +349,12 @@ impl Driver {
         self.conn.wrote(waiting, &mut local.scratch);
         self.shut = true;
         self.news = true;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.tell_over();
     }
 }
 

@@ -40,6 +40,7 @@ where
                 pause = PAUSE_MIN;
                 match prepare(stream, peer) {
                     Ok((transport, addresses)) => {
+                        tracing::debug!(%peer, "accepted");
                         let handler = handler.clone();
                         tokio::spawn(connection::run(inner.clone(), transport, addresses, handler));
                     }

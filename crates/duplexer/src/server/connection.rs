@@ -81,7 +81,9 @@ where
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
         Ok(Opened::Http(prefixed)) => http::serve(&inner, prefixed, addresses).await?,
         Err(error) => {
-            tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
+            if !error.is_decision() {
+                error.report(addresses, None);
+            }
             return None;
         }
     };

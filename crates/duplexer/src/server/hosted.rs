@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use crate::cork::Corked;
 use crate::handle::Shared;
 use crate::server::tracker::{Phase, SocketGuard};
+use crate::watch::Trace;
 
 /// What a handler may return: nothing, or a `Result` whose error closes the connection with 1011 and is logged.
 ///
@@ -54,6 +55,8 @@ pin_project! {
         // The connection is over.
         finished: bool,
         tracked: SocketGuard,
+        // Where somebody reads of it.
+        trace: Option<Arc<Trace>>,
     }
 }
 
@@ -66,11 +69,16 @@ where
         handler: impl FnOnce() -> F,
         shared: Arc<Shared>,
         tracked: SocketGuard,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
-        let handler = std::panic::catch_unwind(AssertUnwindSafe(handler)).ok();
-        let hosted = Self { handler, shared, ending: false, finished: false, tracked };
+        let called = || std::panic::catch_unwind(AssertUnwindSafe(handler)).ok();
+        let handler = match &trace {
+            Some(trace) => trace.in_span(called),
+            None => called(),
+        };
+        let hosted = Self { handler, shared, ending: false, finished: false, tracked, trace };
         if hosted.handler.is_none() {
-            let (code, reason) = panicked();
+            let (code, reason) = panicked(hosted.trace.as_deref());
             hosted.close(code, reason);
         }
         hosted
@@ -86,11 +94,14 @@ where
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
                 Ok(()) => (CloseCode::NORMAL, ""),
                 Err(error) => {
-                    tracing::debug!(%error, "handler failed");
+                    match this.trace {
+                        Some(trace) => trace.handler_failed(&error),
+                        None => tracing::info!(%error, "handler failed"),
+                    }
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(_) => panicked(),
+            Err(_) => panicked(this.trace.as_deref()),
         };
         this.handler.set(None);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
@@ -132,8 +143,11 @@ where
 }
 
 /// Reports a panic; tells what to close with.
-fn panicked() -> (CloseCode, &'static str) {
-    tracing::error!("handler panicked");
+fn panicked(trace: Option<&Trace>) -> (CloseCode, &'static str) {
+    match trace {
+        Some(trace) => trace.handler_panicked(),
+        None => tracing::error!("handler panicked"),
+    }
     (CloseCode::INTERNAL_ERROR, "internal error")
 }
 
@@ -143,7 +157,19 @@ where
 {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.trace.clone() {
+            Some(trace) => trace.in_span(|| self.poll_hosted(cx)),
+            None => self.poll_hosted(cx),
+        }
+    }
+}
+
+impl<F> Hosted<F>
+where
+    F: Future<Output: HandlerOutcome>,
+{
+    fn poll_hosted(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.host(cx);
         // What is sent from here on stays in the queue, until `poll_written`.
         let _corked = Corked::enter(self.shared.id());

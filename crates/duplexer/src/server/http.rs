@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use duplexer_proto::Role;
 use duplexer_proto::handshake::{self, RequestError};
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
@@ -13,13 +14,15 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::clock;
 use crate::server::inner::Inner;
-use crate::server::opening::{Accepted, decide};
+use crate::server::opening::{Accepted, OpenError, decide};
 use crate::server::prefixed::Prefixed;
 use crate::server::request::{Addresses, Rejection};
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
 use crate::transport::Transport;
+use crate::watch::opening::took;
 
 /// A connection that hyper gives up once it has sent the answer.
 type Upgrading<S> = Mutex<Option<(Accepted<S>, OnUpgrade)>>;
@@ -104,20 +107,32 @@ async fn upgrade<S>(
     let (parts, _) = request.into_parts();
     let asked = match handshake::Request::from_parts(&parts) {
         Ok(asked) => asked,
-        Err(error) => return text(error.response()),
+        Err(error) => {
+            let (path, error) = (parts.uri.path(), OpenError::from(error));
+            error.report(addresses, Some(path));
+            return text_of(&error);
+        }
     };
-    let after = inner.config.limits.open_timeout;
+    let (after, started) = (inner.config.limits.open_timeout, clock::now());
     let decided = tokio::time::timeout(after, decide(inner, asked, addresses)).await;
     let late = |_| Err(RequestError::TimedOut { after }.into());
     let mut accepted = match decided.unwrap_or_else(late) {
         Ok(accepted) => accepted,
         Err(error) => {
-            return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);
+            if !error.is_decision() {
+                error.report(addresses, Some(parts.uri.path()));
+            }
+            return text_of(&error);
         }
     };
+    took(Role::Server, clock::now().since(started));
     let response = std::mem::take(&mut accepted.acceptance.response);
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((accepted, upgraded));
     response.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())
+}
+
+fn text_of(error: &OpenError) -> Response<AnyBody> {
+    error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text)
 }
 
 fn text(response: Response<String>) -> Response<AnyBody> {

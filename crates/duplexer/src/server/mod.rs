@@ -10,6 +10,7 @@ mod launch;
 mod opening;
 mod origin;
 mod prefixed;
+mod report;
 mod request;
 mod service;
 mod tracker;

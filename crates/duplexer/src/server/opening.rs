@@ -6,7 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
-use duplexer_proto::{Acceptance, AnswerError, Opening, ServerHandshake, reject};
+use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, reject};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,9 +14,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::clock;
 use crate::server::inner::Inner;
 use crate::server::prefixed::Prefixed;
+use crate::server::report;
 use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::tracker::Phase;
 use crate::transport::Transport;
+use crate::watch::opening::took;
 
 /// What a connection turned out to be.
 pub(crate) enum Opened<S> {
@@ -50,11 +52,14 @@ async fn open_in_time<S>(
     mut transport: Transport,
     addresses: Addresses,
 ) -> Result<Opened<S>, OpenError> {
-    let after = inner.config.limits.open_timeout;
+    let (after, started) = (inner.config.limits.open_timeout, clock::now());
     let answer = read_and_answer(inner, &mut transport, addresses);
     let answered = tokio::time::timeout(after, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
-        Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
+        Ok(Answer::Accepted(accepted)) => {
+            took(Role::Server, clock::now().since(started));
+            Ok(Opened::WebSocket(accepted, transport))
+        }
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport })),
         Err(error) => {
             if let Some(response) = error.response() {
@@ -107,10 +112,16 @@ pub(crate) async fn decide<S>(
     addresses: Addresses,
 ) -> Result<Accepted<S>, OpenError> {
     let request = Request::new(request, addresses);
-    inner.origins.check(&request)?;
-    let state = (inner.authorize)(request.clone()).await?;
-    let acceptance = request.handshake().accept(&inner.config)?;
+    let judged = judge(inner, &request).await;
+    let (state, acceptance) =
+        judged.inspect_err(|error| error.report(addresses, Some(request.path())))?;
     Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new() })
+}
+
+async fn judge<S>(inner: &Inner<S>, request: &Request) -> Result<(S, Acceptance), OpenError> {
+    inner.origins.check(request)?;
+    let state = (inner.authorize)(request.clone()).await?;
+    Ok((state, request.handshake().accept(&inner.config)?))
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -142,6 +153,17 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
+    /// Tells those who run the server. `path` is that of the request, where it was understood.
+    pub(crate) fn report(&self, addresses: Addresses, path: Option<&str>) {
+        let status = self.response().map(|response| response.status());
+        report::refused(addresses.peer, path, status, self);
+    }
+
+    /// Whether [`decide`] has refused, and told so.
+    pub(crate) const fn is_decision(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::Settings(_))
+    }
+
     /// The HTTP answer, where there is somebody to read it.
     pub(crate) fn response(&self) -> Option<Response<String>> {
         Some(match self {

@@ -1,5 +1,6 @@
 //! What users hold: the socket, its halves, and messages as streams. Every wait here polls the driver; no tasks.
 
+mod events;
 mod halves;
 mod outcome;
 mod reader;
@@ -7,6 +8,7 @@ mod sink;
 mod websocket;
 mod writer;
 
+pub use events::{Event, Events};
 pub use halves::{Receiver, Sender};
 pub use outcome::{ControlError, PingError, RecvError, SendError, TrySendError};
 pub use reader::MessageReader;
