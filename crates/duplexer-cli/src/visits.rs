@@ -1,6 +1,5 @@
 //! What `-v` tells of a server's connections: when each opens and how it ends. Costs a connection one pointer where nobody asks.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -32,7 +31,7 @@ impl Visits {
 }
 
 /// Who asks, for a log.
-pub(crate) fn peer<S>(request: &Request<S>) -> String {
+fn peer<S>(request: &Request<S>) -> String {
     request.peer().map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
 }
 
@@ -47,8 +46,8 @@ struct Details {
 }
 
 impl Visit {
-    /// Logs how the connection ended, and what became of its handler.
-    pub(crate) fn leave<E: fmt::Display>(self, info: Option<CloseInfo>, outcome: &Result<(), E>) {
+    /// Logs how the connection ended. What became of its handler the library tells.
+    pub(crate) fn leave(self, info: Option<CloseInfo>) {
         let Some(details) = self.0 else { return };
         let (who, lasted) = (&details.who, details.began.elapsed());
         if let Some(info) = &info {
@@ -60,9 +59,6 @@ impl Visit {
             info!(%who, %code, reason, by, ?lasted, "closed");
         } else {
             info!(%who, ?lasted, "left");
-        }
-        if let Err(error) = outcome {
-            tracing::debug!(%who, %error, "why");
         }
     }
 }

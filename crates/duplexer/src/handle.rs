@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
+#[cfg(feature = "blocking")]
+use duplexer_proto::State;
 use duplexer_proto::{CloseCode, CloseReason};
 use parking_lot::Mutex;
 
@@ -101,6 +103,22 @@ impl Shared {
         });
     }
 
+    /// Attends to the connection without waiting: control frames, deadlines, what waits to be written, and the end. Those who wait for the
+    /// connection are woken for what comes. False when it is over.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn attend_now(&self) -> bool {
+        self.now(|driver, local| {
+            let waiters = driver.waiters.clone();
+            let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
+            let mut cx = Context::from_waker(&waker);
+            let _ = driver.poll_write_out(&mut cx, local);
+            driver.attend(&mut cx, local);
+            driver.settle(local);
+            let open = driver.conn.state() == State::Open;
+            open || driver.poll_finish(&mut cx, local).is_pending()
+        })
+    }
+
     /// Lets several tasks wait for the connection at once. Who has waited alone is woken, to wait with the others.
     pub(crate) fn share(&self) {
         let alone = self.now(|driver, _| {
@@ -168,6 +186,12 @@ impl Handle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         shared.users.fetch_add(1, Ordering::Relaxed);
         Self(shared)
+    }
+
+    /// The connection, without a hold of it.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn weak(&self) -> std::sync::Weak<Shared> {
+        Arc::downgrade(&self.0)
     }
 }
 

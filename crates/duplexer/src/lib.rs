@@ -13,6 +13,13 @@
 //!   code of the peer's, 1011 for example, is [`RecvError::Closed`]. After either end began to close, sending fails with
 //!   [`SendError::Closed`]; messages that were not received when this end closes are discarded.
 //!
+//! **Logging** goes through `tracing`, under the target `duplexer` and those within. At info: `refused` (a handshake that was
+//! answered with an HTTP error: `peer`, `path` where it is known, `status`, `error`), `handler failed` (`peer`, `path`, `error`). At debug: `accepted`,
+//! `open` (`subprotocol`, `extensions`, `took`), `ping answered` (`rtt`), `closed` (`code`, `reason`, `by`, `cause`, `lasted`),
+//! `not connected`; all that a connection tells, and what the handler tells while it runs, is inside a span `connection` (`peer` and
+//! `path`, or `url` without its query). At error: a handler that panicked. A connection that opens while `duplexer` is not enabled
+//! at info keeps and costs nothing for it. **Metrics**: see the module `metrics` (feature `metrics`).
+//!
 //! The protocol itself, without I/O, is the crate `duplexer-proto`. Signatures name types of the crates [`http`] and [`bytes`](Bytes):
 //! both are re-exported, so that users need no version of their own. [`ServerBuilder::http`] alone also names those of hyper 1
 //! and tower-service. Beside an HTTP server that is there already, [`Upgrade`] takes what it has read.
@@ -23,6 +30,8 @@
 //! (the `metrics` facade), `ring` (another provider for TLS), `testing` (connected pairs in memory). Each only adds.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod clock;
 mod cork;
@@ -34,16 +43,21 @@ pub mod guide;
 mod handle;
 mod input;
 mod local;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pace;
 mod prefixed;
 mod reconnect;
 mod server;
 mod socket;
 mod terms;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 mod transport;
 mod upgrade;
 mod waiters;
+mod watch;
 
 pub use bytes::Bytes;
 pub use client::{
@@ -68,8 +82,8 @@ pub use server::{
     TrustedProxiesError,
 };
 pub use socket::{
-    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
-    SendError, Sender, TrySendError, WebSocket,
+    ByteStream, ControlError, Event, Events, MessageReader, MessageWriter, PingError, Receiver,
+    RecvError, SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
 #[cfg(feature = "tls")]

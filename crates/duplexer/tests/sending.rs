@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use duplexer::{Client, Deflate, Limits, Message, Prepared, SendOptions, TrySendError, WebSocket};
+use duplexer::{
+    Client, Deflate, Limits, Message, MessageKind, Prepared, SendOptions, TrySendError, WebSocket,
+};
 use futures_util::FutureExt;
 use support::{Frame, Peer, client, client_over, client_with, until};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -357,4 +359,50 @@ async fn a_large_payload_that_nobody_else_holds_is_masked_where_it_lies() {
         assert_eq!(peer.hears().await, Frame::new(0x82, [b'x'; LARGE_BYTES]));
         assert_eq!(*places.lock().expect("no panic"), [place], "tried: {tried}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn options_count_for_one_message_in_every_way_of_sending() {
+    // RFC 6455 §5.4.
+    let (mut socket, mut peer) = client().await;
+    let cut = SendOptions::default().frame_bytes_max(2);
+    socket.feed_with("abc", cut).await.expect("it is open");
+    socket.send_with("def", cut).await.expect("it is open");
+    socket.try_send_with("ghi", cut).expect("there is room");
+    let mut writer = socket.send_stream_with(MessageKind::Text, cut).await.expect("it is open");
+    writer.write(b"jkl").await.expect("it is open");
+    writer.finish().await.expect("it is open");
+    socket.send("mno").await.expect("it is open");
+    for (first, payload) in [
+        (0x01, "ab"),
+        (0x80, "c"),
+        (0x01, "de"),
+        (0x80, "f"),
+        (0x01, "gh"),
+        (0x80, "i"),
+        (0x01, "jk"),
+        (0x00, "l"),
+        (0x80, ""),
+        (0x81, "mno"),
+    ] {
+        assert_eq!(peer.hears().await, Frame::new(first, payload));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_cut_as_it_was_compressed() {
+    // RFC 7692 §6.1: the bit is set "on the first fragment" alone.
+    let extension = "Sec-WebSocket-Extensions: permessage-deflate; \
+                     server_no_context_takeover; client_no_context_takeover\r\n";
+    let (mut socket, mut peer) = client_with(&Client::default(), extension, 64 << 10).await;
+    let cut = SendOptions::default().frame_bytes_max(4);
+    socket.send_with("x".repeat(1000), cut).await.expect("it is open");
+    let mut frames = vec![peer.hears().await];
+    while frames[frames.len() - 1].first != 0x80 {
+        frames.push(peer.hears().await);
+    }
+    assert_eq!(frames[0].first, 0x41, "{frames:?}");
+    assert!(frames[1..frames.len() - 1].iter().all(|frame| frame.first == 0x00), "{frames:?}");
+    assert!(frames.iter().all(|frame| frame.payload.len() <= 4), "{frames:?}");
+    assert!((2..20).contains(&frames.len()), "{frames:?}");
 }

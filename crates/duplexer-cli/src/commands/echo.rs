@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Echo) -> Result<ExitCode, Box<dyn Error>> {
         let visit = counted.enter(&socket, &request);
         async move {
             let outcome = echo(&mut socket).await;
-            visit.leave(socket.close_info(), &outcome);
+            visit.leave(socket.close_info());
             outcome
         }
     };

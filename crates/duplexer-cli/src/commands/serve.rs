@@ -12,7 +12,7 @@ use crate::commands::echo::echo;
 use crate::pages::Pages;
 use crate::rooms::Rooms;
 use crate::threads::{self, reachable};
-use crate::visits::{self, Visits};
+use crate::visits::Visits;
 
 /// What a WebSocket's path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Serve) -> Result<ExitCode, Box<dyn Error>> {
         .limits(options.wire.limits())
         .subprotocols(["chat"])
         .http(pages.clone())
-        .authorize(|request: Request| async move { admit(&request) })
+        .authorize(|request: Request| async move { route(request.path()) })
         .build();
     let (rooms, visits) = (Rooms::default(), Visits::default());
     let counted = visits.clone();
@@ -41,13 +41,13 @@ pub(crate) fn run(options: &Serve) -> Result<ExitCode, Box<dyn Error>> {
                 Route::Echo => {
                     let mut socket = socket;
                     let outcome = echo(&mut socket).await;
-                    visit.leave(socket.close_info(), &outcome);
+                    visit.leave(socket.close_info());
                     outcome
                 }
                 Route::Room(name) => {
                     let (sender, receiver) = socket.split();
                     let outcome = rooms.visit(name, sender.clone(), receiver).await;
-                    visit.leave(sender.close_info(), &outcome);
+                    visit.leave(sender.close_info());
                     Ok(outcome?)
                 }
             }
@@ -61,14 +61,7 @@ pub(crate) fn run(options: &Serve) -> Result<ExitCode, Box<dyn Error>> {
     threads::serve(&options.listen, server, handler, visits, announce, move || pages.stop())
 }
 
-/// Decides on a request, and tells of a refusal where `-v` asks for it.
-fn admit(request: &Request) -> Result<Route, Rejection> {
-    route(request.path()).inspect_err(|rejection| {
-        let (peer, path) = (visits::peer(request), request.path());
-        tracing::info!(peer, path, status = rejection.status().as_u16(), "refused");
-    })
-}
-
+/// Decides on a request.
 fn route(path: &str) -> Result<Route, Rejection> {
     if path == "/echo" {
         return Ok(Route::Echo);

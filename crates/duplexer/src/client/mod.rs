@@ -6,6 +6,7 @@ mod credentials;
 mod open;
 mod outcome;
 mod redirect;
+mod report;
 mod secure;
 #[cfg(feature = "tls")]
 mod trust;

@@ -10,6 +10,7 @@ use crate::client::cookies::CookieJar;
 use crate::client::credentials::{self, CredentialError};
 use crate::client::outcome::ConnectError;
 use crate::client::redirect::Trail;
+use crate::client::report;
 use crate::clock;
 use crate::dial::{Deadline, Dialler};
 use crate::input::Input;
@@ -128,6 +129,12 @@ impl Client {
         client
     }
 
+    /// What its connections have in common.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// Whether a connection to `uri` can be tried at all.
     pub(super) fn parse(&self, uri: &str) -> Result<WsUri, ConnectError> {
         if let Some(origin) = &self.wrong_origin {
@@ -146,7 +153,7 @@ impl Client {
     ) -> Result<WebSocket, ConnectError> {
         let after = self.config.limits.open_timeout;
         let timed = tokio::time::timeout_at(clock::instant(started + after), opening).await;
-        timed.unwrap_or(Err(ConnectError::TimedOut { after }))
+        timed.unwrap_or(Err(ConnectError::TimedOut { after })).inspect_err(report::refused)
     }
 
     /// Asks where the trail has led to.
@@ -170,7 +177,7 @@ impl Client {
         self.adapt(&mut config.headers, trail)?;
         let entropy = rand::rng().random();
         let handshake = ClientHandshake::new(trail.uri(), config, entropy, started)?;
-        let opened = self.shake_hands(handshake, transport, trail).await;
+        let opened = self.shake_hands(handshake, transport, trail, started).await;
         if let (Some(jar), Err(ConnectError::Handshake(HandshakeError::Refused(refused)))) =
             (&self.cookies, &opened)
         {
@@ -199,6 +206,7 @@ impl Client {
         mut handshake: ClientHandshake,
         mut transport: Transport,
         trail: &Trail,
+        started: Time,
     ) -> Result<WebSocket, ConnectError> {
         let request = handshake.request();
         let written = async {
@@ -231,7 +239,8 @@ impl Client {
                 }
                 let input = Input::starting_with(&buffer[consumed..len]);
                 let (connection, agreed) = (opened.connection, opened.agreed);
-                return Ok(WebSocket::unhosted(connection, transport, input, agreed));
+                let socket = WebSocket::unhosted(connection, transport, input, agreed);
+                return Ok(report::opened(socket, trail.uri(), started));
             }
             // What a redirect says in its body is not waited for.
             if handshake.refusal().is_some_and(|response| trail.follows(response.status())) {

@@ -16,6 +16,7 @@ impl Driver {
         if self.conn.close(reason, &mut local.scratch) {
             self.inbox = None;
             self.weigh(local);
+            self.note_closing();
             self.writer_by = None;
             self.news = true;
         }
@@ -42,7 +43,7 @@ impl Driver {
                 return Poll::Pending;
             }
         }
-        self.transport = None;
+        self.over();
         self.input.clear(local);
         Poll::Ready(())
     }

@@ -13,11 +13,14 @@ use tokio::time::Sleep;
 
 use crate::clock;
 use crate::driver::account::Account;
+use crate::driver::failure::Failure;
+use crate::driver::notes::Notes;
 use crate::input::Input;
 use crate::local::{Local, READ_BYTES};
 use crate::terms::Terms;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
+use crate::watch::Watch;
 
 /// A connection and what it runs on.
 pub(crate) struct Driver {
@@ -62,6 +65,10 @@ pub(crate) struct Driver {
     pub(crate) last_waiting: Option<Waker>,
     /// What its server's terms let it use.
     pub(super) account: Account,
+    /// What has happened beside messages, for a user who asks for events.
+    pub(super) notes: Option<Box<Notes>>,
+    /// What is told to those who run the program.
+    pub(crate) watch: Watch,
 }
 
 /// Messages that are held for a receiver.
@@ -71,20 +78,13 @@ pub(super) struct Inbox {
     pub(super) bytes: usize,
 }
 
-/// Why a connection ended without a closing handshake.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    Fault(Fault),
-    Io(Arc<io::Error>),
-    EndOfStream,
-    PeerLost,
-    CloseOverdue,
-    Aborted,
-}
-
 impl Driver {
-    pub(crate) fn new(conn: Connection, transport: Transport, input: Input) -> Self {
+    pub(crate) fn new(conn: Connection, transport: Transport, mut input: Input) -> Self {
+        let watch = Watch::new(conn.role());
+        watch.read(input.unread().len());
         Self {
+            notes: None,
+            watch,
             conn,
             transport: Some(transport),
             input,
@@ -111,8 +111,9 @@ impl Driver {
     }
 
     /// The same, held to the terms of its server.
-    pub(crate) fn on_terms(self, terms: Option<Arc<Terms>>) -> Self {
-        Self { account: Account::on(terms), ..self }
+    pub(crate) fn on_terms(mut self, terms: Option<Arc<Terms>>) -> Self {
+        self.account = Account::on(terms);
+        self
     }
 
     /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
@@ -156,6 +157,7 @@ impl Driver {
     #[inline]
     fn wrote(&mut self, len: usize, local: &mut Local) {
         self.conn.wrote(len, &mut local.scratch);
+        self.watch.wrote(len);
         self.unflushed = true;
         if self.hold_full {
             // What it says cannot be read, but it takes what is said to it.
@@ -192,6 +194,7 @@ impl Driver {
                 self.turn_bytes += len;
                 let counted = self.account.bytes(len);
                 self.abide(counted, local);
+                self.watch.read(len);
             }
             Poll::Ready(Err(error)) => self.end(Failure::Io(Arc::new(error))),
         }
@@ -221,6 +224,7 @@ impl Driver {
         }
         let now = clock::now();
         let (state, waiting) = (self.conn.state(), self.conn.queued_bytes());
+        let pinged = self.conn.pinged();
         if self.account.rests_until().is_some() {
             // What the peer has said is not read now.
             self.conn.heard();
@@ -230,6 +234,7 @@ impl Driver {
             self.unsent_bytes += waiting.saturating_sub(self.conn.queued_bytes());
         }
         match timed_out {
+            None if self.conn.pinged() > pinged => self.watch.ping_sent(),
             None => {}
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
             Some(_) => self.end_from(state, Failure::CloseOverdue),
@@ -342,6 +347,7 @@ impl Driver {
             return;
         }
         self.conn.fail(code, reason, &mut local.scratch);
+        self.note_closing();
         self.writer_by = None;
         self.news = true;
     }
@@ -371,10 +377,32 @@ impl Driver {
         self.conn.transport_ended(blame);
         // Giving back never fails.
         let _ = self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes));
-        self.transport = None;
+        self.over();
         self.timer = None;
         self.writer_by = None;
         self.news = true;
+    }
+
+    /// Keeps that the connection has begun to close, where somebody asks.
+    pub(super) fn note_closing(&mut self) {
+        if let Some(notes) = &mut self.notes {
+            notes.keep_closing(
+                self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len()),
+                self.conn.close_info(),
+            );
+        }
+    }
+
+    /// Lets the transport go.
+    pub(super) fn over(&mut self) {
+        self.transport = None;
+        self.tell_over();
+    }
+
+    /// Tells those who run the program that the connection is over, once.
+    fn tell_over(&mut self) {
+        let cause = self.failure.as_deref().map(|failure| failure as &dyn std::fmt::Display);
+        self.watch.over(self.conn.close_info(), cause);
     }
 
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
@@ -387,6 +415,12 @@ impl Driver {
         self.conn.wrote(waiting, &mut local.scratch);
         self.shut = true;
         self.news = true;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.tell_over();
     }
 }
 

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use duplexer_proto::{Delivery, Event, Message, MessageKind, State};
 
 use crate::clock;
-use crate::driver::io::{Driver, Failure};
+use crate::driver::failure::Failure;
+use crate::driver::io::Driver;
+use crate::driver::notes::Note;
 use crate::local::Local;
 
 /// A piece of a message.
@@ -18,9 +20,11 @@ pub(crate) struct Piece {
 }
 
 /// What the bytes at hand hold.
-enum Parsed {
+pub(super) enum Parsed {
     Message(Message),
     Piece(Piece),
+    /// A control frame, which was attended to.
+    Noted,
     Nothing,
 }
 
@@ -40,6 +44,7 @@ impl Driver {
             if self.has_unparsed() {
                 if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
                     self.input.take(len);
+                    self.watch.message_received();
                     let counted = self.account.message();
                     if self.abide(counted, local) {
                         return Poll::Ready(Some(message));
@@ -99,7 +104,7 @@ impl Driver {
         while !matches!(self.parse(Delivery::Discard, local), Parsed::Nothing) {}
     }
 
-    fn take_held(&mut self, local: &mut Local) -> Option<Message> {
+    pub(super) fn take_held(&mut self, local: &mut Local) -> Option<Message> {
         let inbox = self.inbox.as_mut()?;
         let message = inbox.messages.pop_front()?;
         inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
@@ -107,12 +112,15 @@ impl Driver {
             self.inbox = None;
         }
         self.weigh(local);
+        if let Some(notes) = &mut self.notes {
+            notes.message_taken();
+        }
         Some(message)
     }
 
     /// Waits for bytes, once those at hand were parsed; false when the connection is over and the transport closed.
     #[inline]
-    fn poll_arrival(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
+    pub(super) fn poll_arrival(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
         loop {
             if self.conn.state() != State::Open {
                 return self.poll_finish(cx, local).map(|()| false);
@@ -172,13 +180,18 @@ impl Driver {
     /// Takes the bytes at hand up to the next thing that is for a receiver.
     #[inline]
     fn parse(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
-        let parsed = self.parse_counted(delivery, local);
+        let parsed = loop {
+            match self.parse_next(delivery, local) {
+                Parsed::Noted => {}
+                parsed => break parsed,
+            }
+        };
         self.weigh(local);
         parsed
     }
 
-    #[inline]
-    fn parse_counted(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
+    /// The same, up to the next control frame at most; the caller weighs what that leaves unfinished.
+    pub(super) fn parse_next(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
         while self.has_unparsed() {
             let unread = self.input.unread();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
@@ -187,20 +200,26 @@ impl Driver {
                     self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
                     self.input.clear(local);
                     self.news = true;
-                    return Parsed::Nothing;
+                    self.note_closing();
+                    return Parsed::Noted;
                 }
             };
             let consumed = received.consumed;
             let mut counted = Ok(());
+            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len());
             let parsed = match received.event {
                 None => Some(Parsed::Nothing),
                 Some(Event::Message(message)) => {
                     counted = self.account.message();
+                    self.watch.message_received();
                     Some(Parsed::Message(message))
                 }
                 Some(Event::Chunk(chunk)) => {
                     if chunk.first {
                         counted = self.account.message();
+                    }
+                    if chunk.last {
+                        self.watch.message_received();
                     }
                     Some(Parsed::Piece(Piece {
                         kind: chunk.kind,
@@ -208,20 +227,37 @@ impl Driver {
                         last: chunk.last,
                     }))
                 }
-                Some(Event::Ping(_)) => {
+                Some(Event::Ping(payload)) => {
                     counted = self.account.control();
-                    None
+                    self.watch.ping_received();
+                    if let Some(notes) = &mut self.notes {
+                        notes.keep(held, Note::Ping(Bytes::copy_from_slice(payload)));
+                    }
+                    Some(Parsed::Noted)
                 }
                 Some(Event::Pong(payload)) => {
-                    if self.conn.pong_arrived(payload, clock::now()).is_none() {
+                    let answered = self.conn.pong_arrived(payload, clock::now());
+                    if answered.is_none() {
                         counted = self.account.control();
                     }
+                    let newest = answered.is_some_and(|number| number == self.conn.pinged());
+                    let rtt = self.conn.rtt().filter(|_| newest);
+                    if let Some(rtt) = rtt {
+                        self.watch.answered(rtt);
+                    }
+                    if let Some(notes) = &mut self.notes {
+                        let payload = Bytes::copy_from_slice(payload);
+                        notes.keep(held, Note::Pong { payload, rtt });
+                    }
                     self.news = true;
-                    None
+                    Some(Parsed::Noted)
                 }
                 Some(Event::Close(_)) => {
+                    if let Some(notes) = &mut self.notes {
+                        notes.keep_closing(held, self.conn.close_info());
+                    }
                     self.news = true;
-                    None
+                    Some(Parsed::Noted)
                 }
                 Some(_) => None,
             };

@@ -2,13 +2,60 @@
 
 use std::task::{Context, Poll};
 
-use duplexer_proto::State;
+use duplexer_proto::extension::Boundary;
+use duplexer_proto::{ControlError, Message, Prepared, SendError, SendOptions, State, Time};
 
 use crate::clock;
 use crate::driver::io::Driver;
 use crate::local::Local;
 
 impl Driver {
+    /// Queues a message.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        message: Message,
+        options: SendOptions,
+        local: &mut Local,
+    ) -> Result<(), SendError> {
+        self.conn.send(message, options, &mut local.scratch)?;
+        self.watch.message_sent();
+        Ok(())
+    }
+
+    /// Queues a prepared message.
+    pub(crate) fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        options: SendOptions,
+        local: &mut Local,
+    ) -> Result<(), SendError> {
+        self.conn.send_prepared(prepared, options, &mut local.scratch)?;
+        self.watch.message_sent();
+        Ok(())
+    }
+
+    /// Queues a piece of a message that was begun.
+    pub(crate) fn write_message(
+        &mut self,
+        piece: &[u8],
+        boundary: Boundary,
+        local: &mut Local,
+    ) -> Result<(), SendError> {
+        self.conn.write_message(piece, boundary, &mut local.scratch)?;
+        if boundary == Boundary::End {
+            self.watch.message_sent();
+        }
+        Ok(())
+    }
+
+    /// Queues a ping, and tells its number.
+    pub(crate) fn ping(&mut self, now: Time, local: &mut Local) -> Result<u64, ControlError> {
+        let number = self.conn.ping(now, &mut local.scratch)?;
+        self.watch.ping_sent();
+        Ok(number)
+    }
+
     /// Waits until a message may be queued: the queue is below its high mark, or back below its low one, and no other
     /// message is being written in pieces. False when nothing can be sent any more.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {

@@ -39,6 +39,10 @@ where
                 pause = PAUSE_MIN;
                 match prepared {
                     Ok((transport, addresses)) => {
+                        tracing::debug!(
+                            peer = addresses.peer.map(tracing::field::display),
+                            "accepted"
+                        );
                         let handler = handler.clone();
                         tokio::spawn(connection::run(inner.clone(), transport, addresses, handler));
                     }

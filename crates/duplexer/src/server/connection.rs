@@ -92,7 +92,7 @@ where
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
         Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,
         Err(error) => {
-            tracing::debug!(peer = ?addresses.peer, %error, "no connection was opened");
+            error.report(addresses);
             return None;
         }
     };

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use crate::cork::Corked;
 use crate::handle::Shared;
 use crate::server::tracker::{Phase, SocketGuard};
+use crate::watch::Trace;
 
 /// What a handler may return: nothing, or a `Result` whose error closes the connection with 1011 and is logged.
 ///
@@ -55,6 +56,8 @@ pin_project! {
         // The connection is over.
         finished: bool,
         tracked: SocketGuard,
+        // Where somebody reads of it.
+        trace: Option<Arc<Trace>>,
     }
 }
 
@@ -67,14 +70,20 @@ where
         handler: impl FnOnce() -> F,
         shared: Arc<Shared>,
         tracked: SocketGuard,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
-        let (handler, panic) = match std::panic::catch_unwind(AssertUnwindSafe(handler)) {
+        let called = || std::panic::catch_unwind(AssertUnwindSafe(handler));
+        let called = match &trace {
+            Some(trace) => trace.in_span(called),
+            None => called(),
+        };
+        let (handler, panic) = match called {
             Ok(handler) => (Some(handler), None),
             Err(panic) => (None, Some(panic)),
         };
-        let hosted = Self { handler, shared, ending: false, finished: false, tracked };
+        let hosted = Self { handler, shared, ending: false, finished: false, tracked, trace };
         if let Some(panic) = panic {
-            let (code, reason) = panicked(&*panic);
+            let (code, reason) = panicked(&*panic, hosted.trace.as_deref());
             hosted.close(code, reason);
         }
         hosted
@@ -90,11 +99,14 @@ where
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
                 Ok(()) => (CloseCode::NORMAL, ""),
                 Err(error) => {
-                    tracing::debug!(%error, "handler failed");
+                    match this.trace {
+                        Some(trace) => trace.handler_failed(&error),
+                        None => tracing::info!(%error, "handler failed"),
+                    }
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(panic) => panicked(&*panic),
+            Err(panic) => panicked(&*panic, this.trace.as_deref()),
         };
         this.handler.set(None);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
@@ -136,10 +148,14 @@ where
 }
 
 /// Reports a panic; tells what to close with.
-fn panicked(panic: &(dyn Any + Send)) -> (CloseCode, &'static str) {
+fn panicked(panic: &(dyn Any + Send), trace: Option<&Trace>) -> (CloseCode, &'static str) {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = said.unwrap_or("no message"), "handler panicked");
+    let said = said.unwrap_or("no message");
+    match trace {
+        Some(trace) => trace.handler_panicked(said),
+        None => tracing::error!(panic = said, "handler panicked"),
+    }
     (CloseCode::INTERNAL_ERROR, "internal error")
 }
 
@@ -149,7 +165,19 @@ where
 {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.trace.clone() {
+            Some(trace) => trace.in_span(|| self.poll_hosted(cx)),
+            None => self.poll_hosted(cx),
+        }
+    }
+}
+
+impl<F> Hosted<F>
+where
+    F: Future<Output: HandlerOutcome>,
+{
+    fn poll_hosted(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.host(cx);
         // What is sent from here on stays in the queue, until `poll_written`.
         let _corked = Corked::enter(self.shared.id());

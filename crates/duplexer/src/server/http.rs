@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use duplexer_proto::Role;
 use duplexer_proto::handshake;
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
@@ -13,15 +14,17 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::inner::Inner;
-use crate::server::opening::{Accepted, decide_in_time};
+use crate::server::opening::{Accepted, OpenError, decide_in_time};
 use crate::server::rejection::Rejection;
 use crate::server::request::Addresses;
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;
 use crate::tls::TlsInfo;
 use crate::transport::Transport;
+use crate::watch::opening::took;
 
 /// A connection that hyper gives up once it has sent the answer.
 type Upgrading<S> = Mutex<Option<(Accepted<S>, OnUpgrade)>>;
@@ -112,17 +115,28 @@ async fn upgrade<S>(
     let (parts, _) = request.into_parts();
     let asked = match handshake::Request::from_parts(&parts) {
         Ok(asked) => asked,
-        Err(error) => return text(error.response()),
+        Err(error) => {
+            let error = OpenError::from(error).at(parts.uri.path());
+            error.report(addresses);
+            return text_of(&error);
+        }
     };
+    let started = clock::now();
     let mut accepted = match decide_in_time(inner, asked, addresses, tls).await {
         Ok(accepted) => accepted,
         Err(error) => {
-            return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);
+            error.report(addresses);
+            return text_of(&error);
         }
     };
+    took(Role::Server, clock::now().since(started));
     let response = std::mem::take(&mut accepted.acceptance.response);
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((accepted, upgraded));
     response.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())
+}
+
+fn text_of(error: &OpenError) -> Response<AnyBody> {
+    error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text)
 }
 
 fn text(response: Response<String>) -> Response<AnyBody> {

@@ -8,6 +8,7 @@ use crate::input::Input;
 use crate::server::hosted::{HandlerOutcome, Hosted};
 use crate::server::inner::Inner;
 use crate::server::opening::Accepted;
+use crate::server::report;
 use crate::server::request::Request;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -25,9 +26,11 @@ where
 {
     let input = Input::starting_with(&accepted.early);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
+    let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);
     let driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
     let shared = Shared::new(driver, true);
+    shared.now(|driver, _| driver.watch.trace(trace.clone()));
     let tracked = inner.tracker.socket(&shared, accepted.seat);
     let socket = WebSocket::new(shared.clone(), agreed);
-    Hosted::new(|| handler(socket, accepted.request), shared, tracked)
+    Hosted::new(|| handler(socket, accepted.request), shared, tracked, trace)
 }

@@ -18,6 +18,7 @@ mod origin;
 mod pattern;
 mod proxy_protocol;
 mod rejection;
+mod report;
 mod request;
 mod routes;
 mod secure;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
-use duplexer_proto::{Acceptance, AnswerError, Opening, ServerHandshake, reject};
+use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, reject};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,11 +19,13 @@ use crate::server::entry;
 use crate::server::inner::Inner;
 use crate::server::proxy_protocol::ProxyProtocolError;
 use crate::server::rejection::Rejection;
+use crate::server::report;
 use crate::server::request::{Addresses, Request};
 use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
 use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
+use crate::watch::opening::took;
 
 /// What a connection turned out to be.
 pub(crate) enum Opened<S> {
@@ -98,7 +100,10 @@ async fn open_in_time<S>(
     let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
     let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
-        Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
+        Ok(Answer::Accepted(accepted)) => {
+            took(Role::Server, clock::now().since(started));
+            Ok(Opened::WebSocket(accepted, transport))
+        }
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
         Err(error) => {
             if let Some(response) = error.response() {
@@ -183,11 +188,15 @@ pub(crate) async fn decide<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = check(inner, request, addresses, tls)?;
-    let seat = entry::seat_behind_proxy(inner, &request)
-        .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
-    let state = (inner.authorize)(request.clone()).await?;
-    Ok(Accepted { seat, ..accept(inner, request, state)? })
+    let path = request.path().to_owned();
+    let judged = async {
+        let request = check(inner, request, addresses, tls)?;
+        let seat = entry::seat_behind_proxy(inner, &request)
+            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
+        let state = (inner.authorize)(request.clone()).await?;
+        Ok(Accepted { seat, ..accept(inner, request, state)? })
+    };
+    judged.await.map_err(|error: OpenError| error.at(&path))
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -271,9 +280,29 @@ pub(crate) enum OpenError {
     Request(RequestError),
     Rejected(Rejection),
     Settings(AnswerError),
+    /// What there is against a request whose path is known.
+    Decided {
+        path: String,
+        error: Box<OpenError>,
+    },
 }
 
 impl OpenError {
+    /// The same, of a request whose path is known.
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self::Decided { path: path.to_owned(), error: Box::new(self) }
+    }
+
+    /// Tells those who run the server.
+    pub(crate) fn report(&self, addresses: Addresses) {
+        let status = self.response().map(|response| response.status());
+        let path = match self {
+            Self::Decided { path, .. } => Some(path.as_str()),
+            _ => None,
+        };
+        report::refused(addresses.peer, path, status, self);
+    }
+
     /// The HTTP answer, where there is somebody to read it.
     pub(crate) fn response(&self) -> Option<Response<String>> {
         Some(match self {
@@ -292,6 +321,7 @@ impl OpenError {
                 response.headers_mut().remove(CONNECTION);
                 response
             }
+            Self::Decided { error, .. } => return error.response(),
             Self::Settings(_) => Rejection::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the server's settings are wrong\n",
@@ -357,6 +387,7 @@ impl fmt::Display for OpenError {
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Settings(error) => error.fmt(f),
+            Self::Decided { error, .. } => error.fmt(f),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::socket::writer::MessageWriter;
 /// # }
 /// ```
 pub struct Sender {
-    pub(super) handle: Handle,
+    pub(crate) handle: Handle,
     /// A message that the sink has taken and that could not be queued yet.
     pub(super) parked: Option<Box<Message>>,
 }
@@ -145,8 +145,20 @@ impl Sender {
     /// # Errors
     /// As [`send`](Sender::send).
     pub fn feed<M: Into<Message>>(&self, message: M) -> impl Future<Output = Sent> + Send {
+        self.feed_with(message, SendOptions::default())
+    }
+
+    /// [`feed`](Sender::feed), with options for this message.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub fn feed_with<M: Into<Message>>(
+        &self,
+        message: M,
+        options: SendOptions,
+    ) -> impl Future<Output = Sent> + Send {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.poll_send(&mut message, SendOptions::default(), false, cx))
+        poll_fn(move |cx| self.poll_send(&mut message, options, false, cx))
     }
 
     /// Sends a message that was prepared for many connections. As [`send`](Sender::send) in all else.
@@ -161,8 +173,7 @@ impl Sender {
                 if !queued {
                     let ready = ready!(driver.poll_ready(cx, local));
                     let options = SendOptions::default();
-                    let scratch = &mut local.scratch;
-                    if !ready || driver.conn.send_prepared(prepared, options, scratch).is_err() {
+                    if !ready || driver.send_prepared(prepared, options, local).is_err() {
                         return Poll::Ready(Err(SendError::why(driver)));
                     }
                     queued = true;
@@ -189,7 +200,7 @@ impl Sender {
             |()| prepared.message().clone(),
             |(), driver, local| {
                 let options = SendOptions::default();
-                driver.conn.send_prepared(prepared, options, &mut local.scratch)
+                driver.send_prepared(prepared, options, local)
             },
         )
     }
@@ -208,13 +219,23 @@ impl Sender {
     /// # Errors
     /// The message did not fit and is given back, or nothing can be sent any more.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        self.try_send_with(message, SendOptions::default())
+    }
+
+    /// [`try_send`](Sender::try_send), with options for this message.
+    ///
+    /// # Errors
+    /// As [`try_send`](Sender::try_send).
+    pub fn try_send_with(
+        &self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), TrySendError> {
         // Moved, not cloned: a client masks a payload where it lies when nobody else holds it.
         self.try_queue(
             message.into(),
             |message| message,
-            |message, driver, local| {
-                driver.conn.send(message, SendOptions::default(), &mut local.scratch)
-            },
+            |message, driver, local| driver.send(message, options, local),
         )
     }
 
@@ -268,7 +289,7 @@ impl Sender {
     pub async fn ping(&self) -> Result<Duration, PingError> {
         let started = clock::now();
         let (number, wait) = self.handle.now(|driver, local| {
-            let number = driver.conn.ping(started, &mut local.scratch);
+            let number = driver.ping(started, local);
             (number, driver.conn.keepalive().timeout)
         });
         let number = number.map_err(|_| PingError::Closed)?;
@@ -354,7 +375,7 @@ impl Sender {
                     return Poll::Ready(Err(SendError::why(driver)));
                 }
                 if let Some(message) = message.take()
-                    && driver.conn.send(message, options, &mut local.scratch).is_err()
+                    && driver.send(message, options, local).is_err()
                 {
                     return Poll::Ready(Err(SendError::why(driver)));
                 }

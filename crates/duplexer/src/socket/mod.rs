@@ -1,5 +1,6 @@
 //! What users hold: the socket, its halves, and messages as streams. Every wait here polls the driver; no tasks.
 
+mod events;
 mod halves;
 mod io;
 mod outcome;
@@ -8,6 +9,7 @@ mod sink;
 mod websocket;
 mod writer;
 
+pub use events::{Event, Events};
 pub use halves::{Receiver, Sender};
 pub use io::ByteStream;
 pub use outcome::{ControlError, PingError, RecvError, SendError, TrySendError};

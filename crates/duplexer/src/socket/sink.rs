@@ -61,7 +61,7 @@ impl Sink<Message> for Sender {
             if driver.conn.is_writing() {
                 return Ok(Some(Box::new(message)));
             }
-            let sent = driver.conn.send(message, SendOptions::default(), &mut local.scratch);
+            let sent = driver.send(message, SendOptions::default(), local);
             sent.map(|()| None).map_err(|_| SendError::why(driver))
         })?;
         self.parked = parked;

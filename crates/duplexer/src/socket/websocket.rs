@@ -20,6 +20,7 @@ use crate::socket::reader::MessageReader;
 use crate::socket::writer::MessageWriter;
 use crate::tls::TlsInfo;
 use crate::transport::Transport;
+use crate::watch::Trace;
 
 /// An open WebSocket, of a client or of a server.
 ///
@@ -76,6 +77,12 @@ impl WebSocket {
         if tls.is_some() {
             self.facts.get_or_insert_default().tls = tls;
         }
+        self
+    }
+
+    /// The same, told of where somebody reads.
+    pub(crate) fn traced(self, trace: Option<Arc<Trace>>) -> Self {
+        self.sender.handle.now(|driver, _| driver.watch.trace(trace));
         self
     }
 
@@ -160,6 +167,18 @@ impl WebSocket {
         self.sender.feed(message).await
     }
 
+    /// [`feed`](WebSocket::feed), with options for this message.
+    ///
+    /// # Errors
+    /// As [`send`](WebSocket::send).
+    pub async fn feed_with(
+        &mut self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        self.sender.feed_with(message, options).await
+    }
+
     /// Sends a message that was prepared for many connections; see [`Sender::send_prepared`]. Cancel-safe.
     ///
     /// # Errors
@@ -190,6 +209,18 @@ impl WebSocket {
     /// The message did not fit and is given back, or nothing can be sent any more.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
         self.sender.try_send(message)
+    }
+
+    /// [`try_send`](WebSocket::try_send), with options for this message.
+    ///
+    /// # Errors
+    /// As [`try_send`](WebSocket::try_send).
+    pub fn try_send_with(
+        &mut self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), TrySendError> {
+        self.sender.try_send_with(message, options)
     }
 
     /// Begins a message that is written piece by piece; see [`Sender::send_stream`]. Cancel-safe.

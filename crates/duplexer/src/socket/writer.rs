@@ -110,7 +110,7 @@ impl<'s> MessageWriter<'s> {
                     return Poll::Ready(Err(SendError::NotUtf8));
                 }
             }
-            if driver.conn.write_message(piece, boundary, &mut local.scratch).is_err() {
+            if driver.write_message(piece, boundary, local).is_err() {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
             *finished = boundary == Boundary::End;

@@ -66,7 +66,7 @@ impl<S: Send + Sync + 'static> Server<S> {
             () = inner.tracker.reached(Phase::Closing) => Err(OpenError::Shutdown),
             decided = decided => decided,
         };
-        answer(inner, counted, decided, connection, handler)
+        answer(inner, counted, decided, addresses, connection, handler)
     }
 }
 
@@ -86,7 +86,7 @@ impl Upgrade {
         let decided = opening::check(inner, self.request, self.addresses, None)
             .and_then(|request| opening::accept(inner, request, ()));
         let handler = |socket, _: Request| handler(socket);
-        answer(inner, inner.tracker.task(), decided, self.connection, handler)
+        answer(inner, inner.tracker.task(), decided, self.addresses, self.connection, handler)
     }
 }
 
@@ -98,6 +98,7 @@ fn answer<S, H, F>(
     inner: &Arc<Inner<S>>,
     counted: TaskGuard,
     decided: Result<Accepted<S>, OpenError>,
+    addresses: Addresses,
     connection: OnUpgrade,
     handler: H,
 ) -> Response<String>
@@ -114,7 +115,7 @@ where
             response.map(|()| String::new())
         }
         Err(error) => {
-            tracing::debug!(%error, "no connection was opened");
+            error.report(addresses);
             refusal(&error)
         }
     }

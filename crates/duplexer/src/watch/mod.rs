@@ -1,0 +1,102 @@
+//! What a connection tells of itself to those who run the program: `tracing` and, with the feature `metrics`, counters. Called
+//! by the driver as things happen; decides nothing.
+//!
+//! Without the feature `Meter` is empty and its methods do nothing. A connection keeps a trace only where `tracing` was enabled
+//! for this crate at info when it opened, so that an idle one pays a pointer otherwise.
+
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(not(feature = "metrics"))]
+mod no_meter;
+mod trace;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use duplexer_proto::{CloseCode, CloseInfo, Role};
+
+#[cfg(feature = "metrics")]
+pub(crate) use meter::{Meter, opening};
+#[cfg(not(feature = "metrics"))]
+pub(crate) use no_meter::{Meter, opening};
+pub(crate) use trace::Trace;
+
+/// Who looks at one open connection.
+pub(crate) struct Watch {
+    role: Role,
+    over: bool,
+    meter: Meter,
+    trace: Option<Arc<Trace>>,
+}
+
+impl Watch {
+    /// Begins with an open connection.
+    pub(crate) fn new(role: Role) -> Self {
+        Self { role, over: false, meter: Meter::opened(role), trace: None }
+    }
+
+    /// Says who is at the other end.
+    pub(crate) fn trace(&mut self, trace: Option<Arc<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// Bytes were read.
+    #[inline]
+    pub(crate) fn read(&self, len: usize) {
+        self.meter.read(len);
+    }
+
+    /// Bytes were written.
+    #[inline]
+    pub(crate) fn wrote(&self, len: usize) {
+        self.meter.wrote(len);
+    }
+
+    /// A message has arrived whole.
+    #[inline]
+    pub(crate) fn message_received(&self) {
+        self.meter.message_received();
+    }
+
+    /// A message was queued whole.
+    #[inline]
+    pub(crate) fn message_sent(&self) {
+        self.meter.message_sent();
+    }
+
+    /// A ping has arrived.
+    pub(crate) fn ping_received(&self) {
+        self.meter.ping_received();
+    }
+
+    /// A ping was queued.
+    pub(crate) fn ping_sent(&self) {
+        self.meter.ping_sent();
+    }
+
+    /// The last ping was answered.
+    pub(crate) fn answered(&self, rtt: Duration) {
+        self.meter.answered(rtt);
+        self.traced(|| tracing::debug!(?rtt, "ping answered"));
+    }
+
+    /// The connection is over. Told again, it does nothing.
+    pub(crate) fn over(&mut self, info: Option<&CloseInfo>, cause: Option<&dyn fmt::Display>) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        let code = info.map_or(CloseCode::ABNORMAL, |info| info.reason.code());
+        self.meter.closed(code);
+        let lasted = self.trace.as_ref().map(|trace| trace.lasted());
+        self.traced(|| trace::closed(self.role, info, cause, lasted));
+    }
+
+    /// Tells of something in the connection's span, where it has one.
+    fn traced(&self, tell: impl FnOnce()) {
+        match &self.trace {
+            Some(trace) => trace.in_span(tell),
+            None => tell(),
+        }
+    }
+}
