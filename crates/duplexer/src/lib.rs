@@ -6,7 +6,7 @@
 //! What holds for all of it:
 //! - **No task runs beside a connection.** Pings are answered, and deadlines watched, while any future of the socket is polled.
 //! - **Every future can be dropped** without losing what was received; a dropped `send` has queued its message whole or not at all.
-//! - **Every wait has a deadline and every buffer a bound**: see [`Limits`] and [`Keepalive`]. Fixed are these: 1 MiB of messages
+//! - **Every wait has a deadline and every buffer a bound**: see [`Limits`], [`RateLimits`] and [`Keepalive`]. Fixed are these: 1 MiB of messages
 //!   is held for a receiver while a [`send`](WebSocket::send), [`ping`](WebSocket::ping) or [`flush`](WebSocket::flush) waits and reads
 //!   on for control frames; a [`MessageWriter`] may be idle for 30 s; a client that a [`Server`] refuses has 2 s to read why.
 //! - **A clean end** is `None`: this end closed and the peer answered, or the peer closed with 1000, 1001 or no code. Any other

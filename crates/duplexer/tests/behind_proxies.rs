@@ -6,10 +6,10 @@ mod support;
 use std::net::SocketAddr;
 
 use duplexer::{
-    ForwardedHeaders, Limits, Origins, ProxyProtocol, Request, Server, ServerBuilder,
-    TrustedProxies, WebSocket,
+    Addresses, ForwardedHeaders, Limits, Origins, ProxyProtocol, Request, Server, ServerBuilder,
+    TrustedProxies, Upgrade, WebSocket,
 };
-use support::{Frame, REQUEST, dial, host, open_with};
+use support::{Frame, REQUEST, dial, host, open_with, until};
 use tokio::time::Duration;
 
 /// Tells who asks for what.
@@ -277,5 +277,49 @@ async fn on_a_connection_for_many_clients_each_request_has_its_own() {
             assert!(peer.hears().await.payload.starts_with(client.as_bytes()));
         }
         open.push(peer);
+    }
+}
+
+#[tokio::test]
+async fn what_another_http_server_has_read_is_judged_alike() {
+    let server = trusting(&["127.0.0.1"]).connections_per_address_max(1).build();
+    for knows in [true, false] {
+        let served = server.clone();
+        let address = support::host_hyper(move |mut request| {
+            let server = served.clone();
+            async move {
+                let mut upgrade = Upgrade::from_request(&mut request).expect("a valid request");
+                if knows {
+                    let mut addresses = Addresses::default();
+                    addresses.peer = Some(([127, 0, 0, 1], 40_000).into());
+                    upgrade = upgrade.addresses(addresses);
+                }
+                server.upgrade(upgrade, tell).await
+            }
+        })
+        .await;
+        // A page of the forwarded host can only be let in by who knows in time that a proxy says so.
+        let origin = if knows { "Origin: https://example.com\r\n" } else { "" };
+        let headers = format!("{FORWARDED}{origin}");
+        let (mut peer, _) = open_with(address, &headers).await;
+        let expected = "192.0.2.7 by 127.0.0.1 wants https://example.com";
+        assert_eq!(peer.hears().await, Frame::new(0x81, expected));
+        let mut second = dial(address).await;
+        second.sends_bytes(format!("{REQUEST}{headers}\r\n")).await;
+        let head = second.hears_head().await;
+        if knows {
+            assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        } else {
+            assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+            second.hears_close(1013).await;
+        }
+        peer.closes(1000, "").await;
+        peer.hears_close(1000).await;
+        until(async {
+            while server.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 }

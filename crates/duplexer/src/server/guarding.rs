@@ -92,6 +92,8 @@ impl<S> ServerBuilder<S> {
     /// [`Request::client`](crate::Request::client), [`host`](crate::Request::host) and [`scheme`](crate::Request::scheme) are what they say then. They must
     /// overwrite or append to the headers that they are believed in, whatever a client has sent. Default: none, and all such headers are
     /// only text.
+    /// Of an [`Upgrade`](crate::Upgrade) that was not told its [addresses](crate::Upgrade::addresses) they are believed once its answer has
+    /// left, too late for [`origins`](ServerBuilder::origins) and `authorize`.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.guard.proxies.trusted = proxies;
