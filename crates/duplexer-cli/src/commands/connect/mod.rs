@@ -18,6 +18,9 @@ use crate::signals::Signals;
 
 /// Runs until the input is answered, the server closes, or a signal comes.
 pub(crate) fn run(options: &Connect) -> Result<ExitCode, Box<dyn Error>> {
+    if options.insecure {
+        eprintln!("warning: --insecure: nothing is known of who is at the other end");
+    }
     let client = client(options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -45,7 +48,10 @@ fn client(options: &Connect) -> Client {
     for name in &options.subprotocols {
         client = client.subprotocol(name);
     }
-    client.build()
+    for authority in options.authorities.iter().flat_map(|file| &file.0) {
+        client = client.add_root(authority.clone());
+    }
+    client.danger_accept_invalid_certificates(options.insecure).build()
 }
 
 /// Tells somebody at a terminal, or a log, that the connection is open.
