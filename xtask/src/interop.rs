@@ -22,12 +22,14 @@ enum Peer {
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
     Curl,
+    /// npm `ws`, PyPI `websockets`, curl and openssl, all over TLS
+    Tls,
 }
 
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Browser]
+        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Tls, Peer::Browser]
     } else {
         args.peers
     };
@@ -55,6 +57,13 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Tls => TestRun::new("tls")
+            .env("DUPLEXER_BIN", tools::build_program()?)
+            .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?)
+            .env("DUPLEXER_OPENSSL", tools::program("openssl", &["openssl"])?)
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)
