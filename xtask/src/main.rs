@@ -5,8 +5,10 @@
 
 mod bench;
 mod conformance;
+mod deny;
 mod fuzz;
 mod interop;
+mod miri;
 mod tidy;
 mod tools;
 
@@ -32,6 +34,10 @@ enum Chore {
     Interop(interop::Args),
     /// Measure ours against rivals, side by side in one run
     Bench(bench::Args),
+    /// Hold the dependency tree to deny.toml
+    Deny(deny::Args),
+    /// Run the tests of the unsafe code under miri
+    Miri(miri::Args),
     /// Run the fuzz targets over their kept corpora
     Fuzz(fuzz::Args),
 }
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
         Chore::Conformance(args) => conformance::run(args),
         Chore::Interop(args) => interop::run(args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Deny(args) => deny::run(args),
+        Chore::Miri(args) => miri::run(args),
         Chore::Fuzz(args) => fuzz::run(args),
     };
     match done {

@@ -110,6 +110,11 @@ impl Assembler {
         self.open.is_some()
     }
 
+    /// Bytes that the message takes that has begun and not ended.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.whole.capacity())
+    }
+
     /// Whether payload may be asked for again although no byte of the frame is left.
     pub(crate) fn is_undone(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.undone)

@@ -149,6 +149,12 @@ impl ClientHandshake {
         Ok(None)
     }
 
+    /// The head of a response that opens no connection, while its body is still coming: for a caller who need not wait for that.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Response<()>> {
+        self.refusal.as_ref().map(|(response, _)| response)
+    }
+
     /// The end of the transport before the handshake was complete.
     #[must_use]
     pub fn receive_end(&mut self) -> HandshakeError {

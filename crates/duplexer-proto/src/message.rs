@@ -269,6 +269,18 @@ mod tests {
     }
 
     #[test]
+    fn text_that_was_checked_in_pieces_equals_the_text() {
+        for (text, at) in [("κόσμε", 3), ("a\u{10ffff}z", 2), ("plain", 0)] {
+            let bytes = Bytes::copy_from_slice(text.as_bytes());
+            let mut check = crate::utf8::Utf8Check::default();
+            let (head, tail) = bytes.split_at(at);
+            assert!(check.push(head).is_ok() && check.push(tail).is_ok() && check.finish().is_ok());
+            let arrived = Message::from_checked(MessageKind::Text, bytes.slice(..));
+            assert_eq!(arrived.as_text(), Some(text));
+        }
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_make_no_text() {
         assert_eq!(Text::try_from(Bytes::from_static(b"\xff")), Err(InvalidUtf8));
     }

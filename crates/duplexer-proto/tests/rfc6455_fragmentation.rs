@@ -2,9 +2,10 @@
 
 mod support;
 
+use duplexer_proto::extension::Boundary;
 use duplexer_proto::frame::Opcode;
-use duplexer_proto::{Delivery, MessageError, MessageKind, Role, SendOptions};
-use support::{Seen, Setup, binary, frame, header, in_every_chunking, on_both_sides, text};
+use duplexer_proto::{Delivery, MessageError, MessageKind, Prepared, Role, SendOptions};
+use support::{Frame, Seen, Setup, binary, frame, header, in_every_chunking, on_both_sides, text};
 
 #[test]
 fn a_message_of_many_frames_is_one_message() {
@@ -183,5 +184,60 @@ fn messages_leave_in_one_frame() {
             end.connection.send(message.into(), options, &mut end.scratch).expect("open");
             assert_eq!(end.sends_frames(), [support::Frame::new(0x81, message)]);
         }
+    });
+}
+
+#[test]
+fn a_bound_on_frames_cuts_messages_and_pieces_of_them() {
+    // RFC 6455 §5.4: the opcode is the first frame's, FIN the last one's.
+    on_both_sides(|end| {
+        let options = SendOptions::default().frame_bytes_max(4);
+        let (connection, scratch) = (&mut end.connection, &mut end.scratch);
+        connection.send("123456789".into(), options, scratch).expect("open");
+        connection.send("1234".into(), options, scratch).expect("open");
+        let prepared = Prepared::new("12345");
+        connection.send_prepared(&prepared, options, scratch).expect("open");
+        connection.start_message(MessageKind::Binary, options).expect("open");
+        connection.write_message(b"12345", Boundary::Within, scratch).expect("open");
+        connection.write_message(b"6", Boundary::End, scratch).expect("open");
+        let frames = [
+            (0x01, "1234"),
+            (0x00, "5678"),
+            (0x80, "9"),
+            (0x81, "1234"),
+            (0x01, "1234"),
+            (0x80, "5"),
+            (0x02, "1234"),
+            (0x00, "5"),
+            (0x80, "6"),
+        ];
+        assert_eq!(end.sends_frames(), frames.map(|(first, text)| Frame::new(first, text)));
+    });
+}
+
+#[test]
+fn no_bound_on_frames_is_too_small_or_too_large() {
+    on_both_sides(|end| {
+        for (bound, frames) in [(0, 3), (1, 3), (2, 2), (3, 1), (usize::MAX, 1)] {
+            let options = SendOptions::default().frame_bytes_max(bound);
+            end.connection.send("abc".into(), options, &mut end.scratch).expect("open");
+            assert_eq!(end.sends_frames().len(), frames, "{bound}");
+        }
+    });
+}
+
+#[test]
+fn a_ping_passes_between_the_frames_of_a_message() {
+    // RFC 6455 §5.4: "Control frames MAY be injected in the middle of a fragmented message."
+    on_both_sides(|end| {
+        let options = SendOptions::default().frame_bytes_max(5000);
+        let message = vec![7; 50_000].into();
+        end.connection.send(message, options, &mut end.scratch).expect("open");
+        let begun = end.sends_at_most(20); // into the first frame
+        end.connection.ping_with(b"between", &mut end.scratch).expect("open");
+        let sent = [begun, end.sends()].concat();
+        let frames = support::frames(end.role(), &sent);
+        assert_eq!(frames[1], Frame::new(0x89, "between"));
+        assert_eq!(frames.len(), 10 + 1);
     });
 }

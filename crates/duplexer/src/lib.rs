@@ -24,17 +24,26 @@ mod cork;
 mod dial;
 mod driver;
 mod extensions;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod input;
 mod local;
+mod pace;
+mod prefixed;
 mod server;
 mod socket;
+mod terms;
 mod tls;
 mod transport;
 mod waiters;
 
 pub use bytes::Bytes;
-pub use client::{Client, ClientBuilder, ConnectError, connect};
+pub use client::{
+    Client, ClientBuilder, ConnectError, CookieError, CookieJar, CredentialError, RedirectError,
+    connect,
+};
+pub use dial::{DialError, Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFault};
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
@@ -47,9 +56,10 @@ pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,
 };
+pub use terms::{OverRate, RateLimits};
 #[cfg(feature = "tls")]
 pub use tls::{
-    Certificate, ClientCertificates, CredentialError, CredentialFault, CryptoProvider, Identity,
+    Certificate, CertificateError, CertificateFault, ClientCertificates, CryptoProvider, Identity,
     Roots, ServerTls, ServerTlsBuilder,
 };
 pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};

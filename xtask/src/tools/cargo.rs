@@ -1,4 +1,4 @@
-//! Builds our own program and runs the ignored tests of `conformance/` that need outside tools.
+//! Builds our own program and tools from crates.io, and runs the ignored tests of `conformance/` that need outside tools.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use super::place::{repository, target_folder};
+use super::place::{Place, repository, target_folder};
+use super::step::Step;
 
 /// Builds `duplexer` as it is released and returns its path.
 pub(crate) fn build_program() -> anyhow::Result<PathBuf> {
@@ -16,6 +17,17 @@ pub(crate) fn build_program() -> anyhow::Result<PathBuf> {
         bail!("duplexer does not build");
     }
     Ok(target_folder()?.join("release/duplexer"))
+}
+
+/// Builds a program of crates.io, whose package has its name, and returns its path. Not optimised: that takes less time than it saves.
+pub(crate) fn cargo_tool(place: &Place, name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let folder = place.prepare(name, &format!("cargo install {name} {version}"), |folder| {
+        let program = cargo().get_program().to_owned();
+        let args = ["install", "--locked", "--quiet", "--debug", "--version", version, name];
+        let root = [OsStr::new("--root"), folder.as_os_str()];
+        Step::new(program).args(args).args(root).run().map(drop)
+    })?;
+    Ok(folder.join("bin").join(name))
 }
 
 /// One run of a test file of `conformance/`, being put together.

@@ -57,6 +57,8 @@ pub(super) struct Writing {
     pub(super) rsv: Rsv,
     /// The reserved bits that tell who encodes; `rsv` is emptied after the first frame.
     pub(super) active: Rsv,
+    /// Most payload bytes of a frame.
+    pub(super) frame_bytes_max: u32,
 }
 
 /// A deadline that has passed.
@@ -254,6 +256,12 @@ impl Connection {
     #[inline]
     pub const fn heard(&mut self) {
         self.liveness.heard();
+    }
+
+    /// How many numbered pings were sent, those of the keepalive included: the number of the last one.
+    #[must_use]
+    pub const fn pinged(&self) -> u64 {
+        self.liveness.pinged()
     }
 
     /// The highest number of a ping that was answered.

@@ -24,6 +24,20 @@ pub enum Fault {
     Message(MessageError),
     /// Of a Close frame's body.
     Close(CloseBodyError),
+    /// Of a bound on how fast it may talk, by a caller of this crate that watches one.
+    TooFast {
+        /// The setting's name.
+        setting: &'static str,
+        /// How much may come in a second.
+        per_second_max: u64,
+    },
+    /// Of none of its own: there is no room for its message beside those of other connections.
+    OutOfMemory {
+        /// The setting's name.
+        setting: &'static str,
+        /// What all of them may take, in bytes.
+        bytes_max: u64,
+    },
 }
 
 impl Fault {
@@ -40,6 +54,9 @@ impl Fault {
             | Self::Close(CloseBodyError::OneByte | CloseBodyError::CodeNotForWire { .. }) => {
                 CloseCode::PROTOCOL_ERROR
             }
+            Self::TooFast { .. } => CloseCode::POLICY_VIOLATION,
+            // The message may be sent again, when there is room.
+            Self::OutOfMemory { .. } => CloseCode::TRY_AGAIN_LATER,
         }
     }
 }
@@ -68,6 +85,13 @@ impl fmt::Display for Fault {
             Self::Frame(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
             Self::Close(error) => error.fmt(f),
+            Self::TooFast { setting, per_second_max } => {
+                write!(f, "faster than the limit {setting} of {per_second_max}")
+            }
+            Self::OutOfMemory { setting, bytes_max } => write!(
+                f,
+                "no room beside other connections' messages (limit {setting} of {bytes_max} bytes)"
+            ),
         }
     }
 }

@@ -175,6 +175,11 @@ impl Liveness {
         Some(number)
     }
 
+    /// The number of the last ping.
+    pub(crate) const fn pinged(&self) -> u64 {
+        self.sent
+    }
+
     /// The highest number that a pong has answered.
     pub(crate) const fn answered(&self) -> u64 {
         self.answered

@@ -132,6 +132,22 @@ impl Connection {
         self.assembler.is_open()
     }
 
+    /// Bytes that are held of the incoming message that has begun and not ended: what a caller of many connections may
+    /// want to bound in all.
+    ///
+    /// ```
+    /// use duplexer_proto::{Connection, Delivery, Role, Scratch};
+    /// let mut scratch = Scratch::new(|| [0; 4]);
+    /// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+    /// client.receive(&mut *b"\x81\x05Hel".to_vec(), Delivery::Whole, &mut scratch)?;
+    /// assert!(client.held_bytes() >= 3);
+    /// # Ok::<(), duplexer_proto::Fault>(())
+    /// ```
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.assembler.held_bytes()
+    }
+
     /// Whether the incoming bytes wait for another [`Delivery`], after a [`receive`](Connection::receive) without an
     /// event that left `unread` bytes of its input: they are inside a data frame, or decoded bytes of one are left, and
     /// [`Delivery::Hold`] does not take them. Until another delivery does, nothing behind them can be reached, so that

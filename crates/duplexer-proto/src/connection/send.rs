@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::connection::endpoint::{Connection, Writing};
 use crate::connection::state::State;
 use crate::extension::Boundary;
@@ -15,7 +17,9 @@ use crate::time::Time;
 /// How one message is sent.
 ///
 /// ```
-/// let secret = duplexer_proto::SendOptions::default().compress(false);
+/// use duplexer_proto::SendOptions;
+/// let secret = SendOptions::default().compress(false);
+/// let through_a_small_proxy = SendOptions::default().frame_bytes_max(16 * 1024);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +27,10 @@ pub struct SendOptions {
     /// Whether negotiated extensions may transform the message. Default true; secrets beside text that an attacker
     /// chooses are better sent without (RFC 7692 §9).
     pub compress: bool,
+    /// Most payload bytes of one frame, as they travel: a longer message, or piece of one, is cut into several (RFC 6455 §5.4),
+    /// between which pings and pongs can pass. Zero counts as 1. Default: no bound. Receivers charge tiny fragments more than
+    /// they weigh, so kilobytes are reasonable.
+    pub frame_bytes_max: usize,
 }
 
 impl SendOptions {
@@ -32,12 +40,27 @@ impl SendOptions {
         self.compress = compress;
         self
     }
+
+    /// The same with [`frame_bytes_max`](SendOptions::frame_bytes_max) set.
+    #[must_use]
+    pub const fn frame_bytes_max(mut self, bytes: usize) -> Self {
+        self.frame_bytes_max = bytes;
+        self
+    }
 }
 
 impl Default for SendOptions {
     fn default() -> Self {
-        Self { compress: true }
+        Self { compress: true, frame_bytes_max: usize::MAX }
     }
+}
+
+/// How the frames of a message, or of a piece of one, begin and end.
+struct Begun {
+    opcode: Opcode,
+    rsv: Rsv,
+    /// The last one ends the message.
+    fin: bool,
 }
 
 impl Connection {
@@ -55,15 +78,26 @@ impl Connection {
         self.may_send()?;
         let opcode = Opcode::first_of(message.kind());
         let rsv = self.choose(message.kind(), Some(message.len() as u64), options);
-        let frame = self.frame(true, rsv, opcode, scratch);
+        let max = options.frame_bytes_max;
         if rsv.is_empty() {
-            self.queue.push(frame, message.into_bytes(), scratch);
+            let bytes = message.into_bytes();
+            if bytes.len() > max {
+                self.push_cut(Begun { opcode, rsv, fin: true }, bytes, max, scratch);
+            } else {
+                let frame = self.frame(true, rsv, opcode, scratch);
+                self.queue.push(frame, bytes, scratch);
+            }
             return Ok(());
         }
         let mut payload = scratch.take_buffer();
         self.chain.encode(rsv, message.as_bytes(), Boundary::End, scratch, &mut payload);
-        self.queue.push_copied(frame, &payload, scratch);
-        scratch.give_buffer(payload);
+        if payload.len() > max {
+            self.push_cut(Begun { opcode, rsv, fin: true }, payload.into(), max, scratch);
+        } else {
+            let frame = self.frame(true, rsv, opcode, scratch);
+            self.queue.push_copied(frame, &payload, scratch);
+            scratch.give_buffer(payload);
+        }
         Ok(())
     }
 
@@ -81,8 +115,8 @@ impl Connection {
         self.may_send()?;
         let message = prepared.message();
         let active = self.choose(message.kind(), Some(message.len() as u64), options);
-        let shared =
-            if self.role.masks() { None } else { prepared.frame(&mut self.chain, active, scratch) };
+        let own = self.role.masks() || message.len() > options.frame_bytes_max;
+        let shared = if own { None } else { prepared.frame(&mut self.chain, active, scratch) };
         match shared {
             Some(frame) => {
                 self.queue.push_encoded(frame, scratch);
@@ -104,7 +138,12 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.may_send()?;
         let active = self.choose(kind, None, options);
-        self.writing = Some(Writing { opcode: Opcode::first_of(kind), rsv: active, active });
+        self.writing = Some(Writing {
+            opcode: Opcode::first_of(kind),
+            rsv: active,
+            active,
+            frame_bytes_max: u32::try_from(options.frame_bytes_max).unwrap_or(u32::MAX),
+        });
         Ok(())
     }
 
@@ -135,8 +174,14 @@ impl Connection {
             &encoded
         };
         if fin || !payload.is_empty() {
-            let frame = self.frame(fin, writing.rsv, writing.opcode, scratch);
-            self.queue.push_copied(frame, payload, scratch);
+            let max = usize::try_from(writing.frame_bytes_max).unwrap_or(usize::MAX);
+            if payload.len() > max {
+                let begun = Begun { opcode: writing.opcode, rsv: writing.rsv, fin };
+                self.push_cut(begun, Bytes::copy_from_slice(payload), max, scratch);
+            } else {
+                let frame = self.frame(fin, writing.rsv, writing.opcode, scratch);
+                self.queue.push_copied(frame, payload, scratch);
+            }
             let rest = Writing { opcode: Opcode::Continuation, rsv: Rsv::EMPTY, ..writing };
             self.writing = if fin { None } else { Some(rest) };
         }
@@ -181,6 +226,20 @@ impl Connection {
         let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
         self.queue.push_control(frame, payload, scratch);
         Ok(())
+    }
+
+    /// Queues a payload of more than `max` bytes as several frames.
+    #[cold]
+    fn push_cut(&mut self, begun: Begun, mut payload: Bytes, max: usize, scratch: &mut Scratch) {
+        let Begun { mut opcode, mut rsv, fin } = begun;
+        let max = max.max(1);
+        while payload.len() > max {
+            let frame = self.frame(false, rsv, opcode, scratch);
+            self.queue.push(frame, payload.split_to(max), scratch);
+            (opcode, rsv) = (Opcode::Continuation, Rsv::EMPTY);
+        }
+        let frame = self.frame(fin, rsv, opcode, scratch);
+        self.queue.push(frame, payload, scratch);
     }
 
     #[inline]

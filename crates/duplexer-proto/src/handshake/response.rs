@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{
-    CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Response, Version};
 
@@ -47,6 +47,11 @@ pub(crate) fn check_response<B>(
         .ok_or(ResponseFault::AcceptMissing)?;
     if accept.as_bytes().trim_ascii() != expected.key.accept().as_bytes() {
         return Err(ResponseFault::AcceptWrong);
+    }
+    // RFC 9110 §15.2: a 1xx response has no content. What follows the head are frames, whatever else it says.
+    let length = headers.get_all(CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    if length || headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ResponseFault::Body);
     }
     let negotiated = judge_extensions(headers, expected)?;
     let subprotocol = judge_subprotocol(headers, expected)?;
@@ -107,6 +112,8 @@ pub enum ResponseFault {
     /// `Sec-WebSocket-Accept` does not answer the key: the response was made without reading the
     /// request.
     AcceptWrong,
+    /// The response declares a body, which no response with status 101 has (RFC 9110 §15.2).
+    Body,
     /// There is more than one `Sec-WebSocket-Extensions`.
     ExtensionsRepeated,
     /// `Sec-WebSocket-Extensions` is no possible answer to the offers.
@@ -133,6 +140,7 @@ impl fmt::Display for ResponseFault {
                 "its Sec-WebSocket-Accept does not answer the key, so it was not made for this \
                  request",
             )?,
+            Self::Body => f.write_str("it declares a body, where frames are to follow")?,
             Self::ExtensionsRepeated => {
                 f.write_str("it has more than one Sec-WebSocket-Extensions header")?;
             }

@@ -1,14 +1,18 @@
 //! A client's settings: what it sends, how it leads to servers, and its limits. Nothing is looked up or opened here.
 
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{ClientConfig, Keepalive, Limits};
-use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
+use crate::client::cookies::CookieJar;
+use crate::client::credentials::{self, CredentialError};
 use crate::client::open::Client;
-use crate::dial::Dialler;
+use crate::dial::{Dialler, Proxy};
 use crate::extensions::negotiators;
 use crate::tls::{ClientTls, TlsSettings};
 
@@ -40,10 +44,17 @@ pub struct ClientBuilder {
     headers: HeaderMap,
     /// An origin that is no header's value.
     wrong_origin: Option<String>,
+    authorization: Option<Result<HeaderValue, CredentialError>>,
+    cookies: Option<CookieJar>,
+    redirects_max: usize,
     subprotocols: Vec<String>,
     deflate: Option<Deflate>,
     limits: Limits,
     keepalive: Keepalive,
+    /// The environment's where it is not set.
+    proxy: Option<Proxy>,
+    #[cfg(unix)]
+    unix_socket: Option<PathBuf>,
     pub(super) tls: TlsSettings,
 }
 
@@ -52,20 +63,71 @@ impl Default for ClientBuilder {
         Self {
             headers: HeaderMap::new(),
             wrong_origin: None,
+            authorization: None,
+            cookies: None,
+            redirects_max: 0,
             subprotocols: Vec::new(),
             deflate: Some(Deflate::default()),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
+            proxy: None,
+            #[cfg(unix)]
+            unix_socket: None,
             tls: TlsSettings::default(),
         }
     }
 }
 
 impl ClientBuilder {
-    /// Adds a header to the opening request. Those of the handshake are refused when connecting.
+    /// Adds a header to the opening request. Those of the handshake (`Host`, `Upgrade`, `Connection`, `Content-Length`,
+    /// `Transfer-Encoding`, `Sec-WebSocket-…`) are [refused when connecting](duplexer_proto::SetupError::HeaderReserved).
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        if credentials::is_credential(&name) {
+            value.set_sensitive(true);
+        }
         self.headers.append(name, value);
+        self
+    }
+
+    /// Sends a user's name and password with the opening request (RFC 7617), in UTF-8, without waiting to be asked; use it over
+    /// `wss` alone. Takes the place of an earlier credential, and of an `Authorization` among the [headers](Self::header). What
+    /// cannot be sent is [refused when connecting](crate::ConnectError::Credential).
+    ///
+    /// A user and a password in the URI do the same where no credential is set. (RFC 6455 §3 knows none, but browsers and
+    /// others take them so.)
+    #[must_use]
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        self.authorization = Some(credentials::basic(user, password));
+        self
+    }
+
+    /// Sends a token with the opening request (RFC 6750), in the place of an earlier credential as
+    /// [`basic_auth`](Self::basic_auth) does. Use it over `wss` alone.
+    #[must_use]
+    pub fn bearer_auth(mut self, token: &str) -> Self {
+        self.authorization = Some(credentials::bearer(token));
+        self
+    }
+
+    /// Sends the cookies of a jar, and keeps there what servers set. A `Cookie` among the [headers](Self::header) is sent as well, in
+    /// one line with the jar's; where both have a cookie of one name, that of the header counts. Default: no cookies.
+    #[must_use]
+    pub fn cookies(mut self, jar: CookieJar) -> Self {
+        self.cookies = Some(jar);
+        self
+    }
+
+    /// Follows at most so many redirects (301, 302, 303, 307 and 308) in [`connect`](Client::connect). Default 0: none is followed.
+    ///
+    /// All of them share one [`open_timeout`](Limits::open_timeout). `http` and `https` in a `Location` stand for `ws` and `wss`. A
+    /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind:
+    /// `Authorization`, `Proxy-Authorization` and `Cookie` among the [headers](Self::header), and the user and the password of
+    /// the URI; a [jar](Self::cookies) sends to each server what it may see. All else is sent to each. A user and a password in
+    /// a `Location` are not used.
+    #[must_use]
+    pub fn redirects(mut self, max: usize) -> Self {
+        self.redirects_max = max;
         self
     }
 
@@ -109,9 +171,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects through these proxies; `None` connects directly. Default: [`Proxy::from_env`], read when the client is built.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = Some(proxy.into().unwrap_or_else(Proxy::none));
+        self
+    }
+
+    /// Connects to this Unix socket, whatever host a URI names, and never through a proxy. On Linux a path that begins with a zero
+    /// byte is an abstract name.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
+        let dialler = Dialler::new(self.proxy.unwrap_or_else(Proxy::from_env));
+        #[cfg(unix)]
+        let dialler = dialler.or_unix_socket(self.unix_socket);
         let mut config = ClientConfig::default();
         config.limits = Arc::new(self.limits);
         config.keepalive = self.keepalive;
@@ -119,6 +200,22 @@ impl ClientBuilder {
         config.subprotocols = self.subprotocols;
         config.headers = self.headers;
         let tls = ClientTls::new(self.tls);
-        Client { config, dialler: Dialler, tls, wrong_origin: self.wrong_origin }
+        let wrong_credential = match self.authorization {
+            Some(Ok(value)) => {
+                config.headers.insert(AUTHORIZATION, value);
+                None
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        Client {
+            config,
+            dialler,
+            tls,
+            wrong_origin: self.wrong_origin,
+            wrong_credential,
+            cookies: self.cookies,
+            redirects_max: self.redirects_max,
+        }
     }
 }

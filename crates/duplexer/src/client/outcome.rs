@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use duplexer_proto::{HandshakeError, SetupError, UriError};
 
-use crate::dial::DialError;
+use crate::client::credentials::CredentialError;
+use crate::client::redirect::{RedirectError, is_redirect};
+use crate::dial::{DialError, DialFault, ProxyError};
 use crate::tls::TlsError;
 
 /// A connection was not opened.
@@ -33,19 +35,20 @@ pub enum ConnectError {
         /// The origin.
         origin: String,
     },
-    /// The TCP connection was not made.
-    Dial {
-        /// Host and port; an IPv6 address in brackets.
-        authority: String,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// A user, a password or a token cannot be sent.
+    Credential(CredentialError),
+    /// The server was not reached.
+    Dial(DialError),
+    /// The proxy opened no tunnel to the server.
+    Proxy(Box<ProxyError>),
     /// The server, or somebody in its place, did not speak TLS as it should, or is not trusted.
     Tls(TlsError),
     /// The transport failed during the handshake.
     Io(io::Error),
     /// The server's answer opened no connection.
     Handshake(HandshakeError),
+    /// The server redirected to where the client does not follow.
+    Redirect(RedirectError),
     /// It took longer than the limit `open_timeout`.
     TimedOut {
         /// The limit.
@@ -77,9 +80,24 @@ impl From<TlsError> for ConnectError {
     }
 }
 
-impl From<DialError> for ConnectError {
-    fn from(DialError { authority, error }: DialError) -> Self {
-        Self::Dial { authority, error }
+impl From<CredentialError> for ConnectError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential(error)
+    }
+}
+
+impl From<RedirectError> for ConnectError {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
+    }
+}
+
+impl From<DialFault> for ConnectError {
+    fn from(fault: DialFault) -> Self {
+        match fault {
+            DialFault::Dial(error) => Self::Dial(error),
+            DialFault::Proxy(error) => Self::Proxy(error),
+        }
     }
 }
 
@@ -93,10 +111,21 @@ impl fmt::Display for ConnectError {
                 "the origin `{}` has characters that no header may have (RFC 6454 §7)",
                 origin.escape_debug()
             ),
-            Self::Dial { authority, error } => write!(f, "cannot connect to {authority}: {error}"),
+            Self::Dial(error) => error.fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the connection failed while it was opened: {error}"),
-            Self::Handshake(error) => error.fmt(f),
+            Self::Handshake(error) => {
+                error.fmt(f)?;
+                match error.status().is_some_and(is_redirect) && error.location().is_some() {
+                    true => f.write_str(
+                        " (not followed: the setting redirects of `connect` allows some)",
+                    ),
+                    false => Ok(()),
+                }
+            }
+            Self::Redirect(error) => error.fmt(f),
+            Self::Credential(error) => error.fmt(f),
             Self::TimedOut { after } => {
                 write!(f, "the connection was not open within {after:?} (limit open_timeout)")
             }
@@ -109,9 +138,13 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Uri(error) => Some(error),
             Self::Setup(error) => Some(error),
-            Self::Dial { error, .. } | Self::Io(error) => Some(error),
+            Self::Dial(error) => Some(error),
+            Self::Proxy(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
+            Self::Redirect(error) => Some(error),
+            Self::Credential(error) => Some(error),
             Self::OriginInvalid { .. } | Self::TimedOut { .. } => None,
         }
     }

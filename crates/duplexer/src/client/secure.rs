@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::client::open::Client;
 use crate::client::outcome::ConnectError;
+use crate::client::redirect::Trail;
 use crate::clock;
 use crate::socket::WebSocket;
 use crate::tls::{TlsError, TlsFault, TlsInfo};
@@ -29,11 +30,11 @@ impl Client {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let uri = self.parse(uri.as_ref())?;
+        let trail = Trail::new(self.parse(uri.as_ref())?, 0);
         let started = clock::now();
         self.in_time(started, async {
-            let (transport, tls) = self.secure(&uri, Transport::other(io)).await?;
-            Ok(self.open(&uri, transport, started).await?.with_tls(tls))
+            let (transport, tls) = self.secure(trail.uri(), Transport::other(io)).await?;
+            Ok(self.open(&trail, transport, started).await?.with_tls(tls))
         })
         .await
     }

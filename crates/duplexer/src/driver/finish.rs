@@ -15,6 +15,7 @@ impl Driver {
     pub(crate) fn start_close(&mut self, reason: Option<&CloseReason>, local: &mut Local) {
         if self.conn.close(reason, &mut local.scratch) {
             self.inbox = None;
+            self.weigh(local);
             self.writer_by = None;
             self.news = true;
         }

@@ -12,8 +12,10 @@ use tokio::task::coop;
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::driver::account::Account;
 use crate::input::Input;
 use crate::local::{Local, READ_BYTES};
+use crate::terms::Terms;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 
@@ -56,6 +58,8 @@ pub(crate) struct Driver {
     pub(crate) waiters: Option<Arc<Waiters>>,
     /// Who waited last.
     pub(crate) last_waiting: Option<Waker>,
+    /// What its server's terms let it use.
+    pub(super) account: Account,
 }
 
 /// Messages that are held for a receiver.
@@ -99,7 +103,13 @@ impl Driver {
             writer_by: None,
             waiters: None,
             last_waiting: None,
+            account: Account::default(),
         }
+    }
+
+    /// The same, held to the terms of its server.
+    pub(crate) fn on_terms(self, terms: Option<Arc<Terms>>) -> Self {
+        Self { account: Account::on(terms), ..self }
     }
 
     /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
@@ -158,8 +168,11 @@ impl Driver {
     /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
     /// woken at once, also when the connection has had its turn.
     pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
-        let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
         self.turn_over = false;
+        if self.is_resting() {
+            return Poll::Pending;
+        }
+        let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
         if self.turn_bytes >= READ_BYTES {
             // A peer that never pauses does not keep the thread from others.
             self.turn_bytes = 0;
@@ -172,7 +185,11 @@ impl Driver {
                 return Poll::Pending;
             }
             Poll::Ready(Ok(0)) => self.end(Failure::EndOfStream),
-            Poll::Ready(Ok(len)) => self.turn_bytes += len,
+            Poll::Ready(Ok(len)) => {
+                self.turn_bytes += len;
+                let counted = self.account.bytes(len);
+                self.abide(counted, local);
+            }
             Poll::Ready(Err(error)) => self.end(Failure::Io(Arc::new(error))),
         }
         Poll::Ready(())
@@ -201,6 +218,10 @@ impl Driver {
         }
         let now = clock::now();
         let state = self.conn.state();
+        if self.account.rests_until().is_some() {
+            // What the peer has said is not read now.
+            self.conn.heard();
+        }
         match self.conn.handle_timeout(now, &mut local.scratch) {
             None => {}
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
@@ -213,19 +234,53 @@ impl Driver {
         true
     }
 
+    /// Whether the peer has talked so fast that nothing is read from it now. Its timer ends that.
+    fn is_resting(&mut self) -> bool {
+        let Some(until) = self.account.rests_until() else { return false };
+        let now = clock::now();
+        if now >= until || self.conn.state() != State::Open {
+            self.account.rested();
+            return false;
+        }
+        self.arm(now);
+        true
+    }
+
+    /// Fails the connection for a fault against its server's terms. Tells whether there is none.
+    #[inline]
+    pub(super) fn abide(&mut self, kept: Result<(), Fault>, local: &mut Local) -> bool {
+        let Err(fault) = kept else { return true };
+        if self.conn.state() == State::Open {
+            self.conn.fail(fault.close_code(), &fault.to_string(), &mut local.scratch);
+            if matches!(fault, Fault::OutOfMemory { .. }) {
+                self.inbox = None;
+            }
+            self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
+            self.news = true;
+            self.weigh(local);
+        }
+        false
+    }
+
+    /// Accounts for what unfinished and held messages take now.
+    pub(super) fn weigh(&mut self, local: &mut Local) {
+        if self.account.is_kept()
+            && (self.account.owes() || self.conn.is_inside_message() || self.inbox.is_some())
+        {
+            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
+            let weighed = self.account.hold(held + self.conn.held_bytes());
+            self.abide(weighed, local);
+        }
+    }
+
     /// Sets the timer for the next deadline.
     pub(super) fn arm(&mut self, now: Time) {
         let open = self.conn.state() == State::Open;
         let writer_by = self.writer_by.as_deref().copied().filter(|_| open);
-        let next = match (self.conn.next_timeout(now), writer_by) {
-            (Some(next), Some(by)) => next.min(by),
-            (next, by) => match next.or(by) {
-                Some(at) => at,
-                None => {
-                    self.timer = None;
-                    return;
-                }
-            },
+        let deadlines = [self.conn.next_timeout(now), writer_by, self.account.rests_until()];
+        let Some(next) = deadlines.into_iter().flatten().min() else {
+            self.timer = None;
+            return;
         };
         let at = clock::instant(next);
         self.timer_polled = false;
@@ -306,6 +361,8 @@ impl Driver {
             self.failure.get_or_insert_with(|| Box::new(failure));
         }
         self.conn.transport_ended(blame);
+        // Giving back never fails.
+        let _ = self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes));
         self.transport = None;
         self.timer = None;
         self.writer_by = None;

@@ -31,7 +31,7 @@ impl Driver {
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<Option<Message>> {
-        if let Some(message) = self.take_held() {
+        if let Some(message) = self.take_held(local) {
             return Poll::Ready(Some(message));
         }
         self.attended = true;
@@ -40,7 +40,11 @@ impl Driver {
             if self.has_unparsed() {
                 if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
                     self.input.take(len);
-                    return Poll::Ready(Some(message));
+                    let counted = self.account.message();
+                    if self.abide(counted, local) {
+                        return Poll::Ready(Some(message));
+                    }
+                    continue;
                 }
                 if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
                     return Poll::Ready(Some(message));
@@ -58,7 +62,7 @@ impl Driver {
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<Option<Piece>> {
-        if let Some(message) = self.take_held() {
+        if let Some(message) = self.take_held(local) {
             let kind = message.kind();
             return Poll::Ready(Some(Piece { kind, bytes: message.into_bytes(), last: true }));
         }
@@ -75,17 +79,19 @@ impl Driver {
     }
 
     /// Drops what is left of the message that a reader has begun.
-    pub(crate) fn discard_rest(&mut self) {
+    pub(crate) fn discard_rest(&mut self, local: &mut Local) {
         // It may have been held while somebody else waited for control frames, and is the first then.
-        if self.take_held().is_none() {
+        if self.take_held(local).is_none() {
             self.conn.discard_rest();
+            self.weigh(local);
         }
     }
 
     /// Drops messages that were held back, and those to come.
-    pub(crate) fn discard_messages(&mut self) {
+    pub(crate) fn discard_messages(&mut self, local: &mut Local) {
         self.receiver_gone = true;
         self.inbox = None;
+        self.weigh(local);
     }
 
     /// Checks and drops the bytes at hand.
@@ -93,13 +99,14 @@ impl Driver {
         while !matches!(self.parse(Delivery::Discard, local), Parsed::Nothing) {}
     }
 
-    fn take_held(&mut self) -> Option<Message> {
+    fn take_held(&mut self, local: &mut Local) -> Option<Message> {
         let inbox = self.inbox.as_mut()?;
         let message = inbox.messages.pop_front()?;
         inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
         if inbox.messages.is_empty() {
             self.inbox = None;
         }
+        self.weigh(local);
         Some(message)
     }
 
@@ -137,6 +144,7 @@ impl Driver {
                 let inbox = self.inbox.get_or_insert_default();
                 inbox.bytes += message.len() + MESSAGE_CHARGE_BYTES;
                 inbox.messages.push_back(message);
+                self.weigh(local);
                 self.news = true;
                 continue;
             }
@@ -164,6 +172,13 @@ impl Driver {
     /// Takes the bytes at hand up to the next thing that is for a receiver.
     #[inline]
     fn parse(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
+        let parsed = self.parse_counted(delivery, local);
+        self.weigh(local);
+        parsed
+    }
+
+    #[inline]
+    fn parse_counted(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
         while self.has_unparsed() {
             let unread = self.input.unread();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
@@ -176,16 +191,31 @@ impl Driver {
                 }
             };
             let consumed = received.consumed;
+            let mut counted = Ok(());
             let parsed = match received.event {
                 None => Some(Parsed::Nothing),
-                Some(Event::Message(message)) => Some(Parsed::Message(message)),
-                Some(Event::Chunk(chunk)) => Some(Parsed::Piece(Piece {
-                    kind: chunk.kind,
-                    bytes: Bytes::copy_from_slice(chunk.bytes),
-                    last: chunk.last,
-                })),
+                Some(Event::Message(message)) => {
+                    counted = self.account.message();
+                    Some(Parsed::Message(message))
+                }
+                Some(Event::Chunk(chunk)) => {
+                    if chunk.first {
+                        counted = self.account.message();
+                    }
+                    Some(Parsed::Piece(Piece {
+                        kind: chunk.kind,
+                        bytes: Bytes::copy_from_slice(chunk.bytes),
+                        last: chunk.last,
+                    }))
+                }
+                Some(Event::Ping(_)) => {
+                    counted = self.account.control();
+                    None
+                }
                 Some(Event::Pong(payload)) => {
-                    self.conn.pong_arrived(payload, clock::now());
+                    if self.conn.pong_arrived(payload, clock::now()).is_none() {
+                        counted = self.account.control();
+                    }
                     self.news = true;
                     None
                 }
@@ -196,6 +226,9 @@ impl Driver {
                 Some(_) => None,
             };
             self.input.take(consumed);
+            if !self.abide(counted, local) {
+                continue;
+            }
             if let Some(parsed) = parsed {
                 return parsed;
             }

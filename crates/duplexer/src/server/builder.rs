@@ -18,7 +18,9 @@ use tower_service::Service;
 
 use crate::extensions::negotiators;
 use crate::server::accept;
+use crate::server::caps::Caps;
 use crate::server::connection;
+use crate::server::guard::Guard;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::{Authorize, Inner};
 use crate::server::origin::Origins;
@@ -26,6 +28,7 @@ use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
+use crate::terms::Terms;
 use crate::tls::ServerTls;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
@@ -173,6 +176,7 @@ pub struct ServerBuilder<S = ()> {
     origins: Origins,
     authorize: Authorize<S>,
     http: Option<HttpService>,
+    pub(crate) guard: Guard,
     tls: Option<ServerTls>,
 }
 
@@ -186,6 +190,7 @@ impl Default for ServerBuilder {
             origins: Origins::default(),
             authorize: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
             http: None,
+            guard: Guard::default(),
             tls: None,
         }
     }
@@ -258,6 +263,7 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: Arc::new(move |request| Box::pin(authorize(request))),
             http: self.http,
+            guard: self.guard,
             tls: self.tls,
         }
     }
@@ -303,6 +309,8 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: self.authorize,
             http: self.http,
+            caps: Caps::new(self.guard.caps),
+            terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
             tls: self.tls,
             tracker: Tracker::new(),
         };
@@ -318,6 +326,7 @@ impl<S> fmt::Debug for ServerBuilder<S> {
             .field("deflate", &self.deflate)
             .field("subprotocols", &self.subprotocols)
             .field("origins", &self.origins)
+            .field("guard", &self.guard)
             .finish_non_exhaustive()
     }
 }

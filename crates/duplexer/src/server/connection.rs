@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::server::caps::Seat;
 use crate::server::hosted::{HandlerOutcome, Hosted};
 use crate::server::http;
 use crate::server::inner::Inner;
@@ -77,7 +78,9 @@ where
     H: FnOnce(WebSocket, Request<S>) -> F,
     F: Future<Output: HandlerOutcome>,
 {
-    let (accepted, transport) = match opening::open(&inner, transport, addresses).await {
+    let mut seat = None;
+    let opened = opening::open(&inner, transport, addresses, &mut seat).await;
+    let (mut accepted, transport) = match opened {
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
         Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,
         Err(error) => {
@@ -85,5 +88,6 @@ where
             return None;
         }
     };
+    accepted.seat = Seat::join(seat, accepted.seat);
     Some(host(&inner, accepted, transport, handler))
 }

@@ -13,9 +13,9 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::prefixed::Prefixed;
 use crate::server::inner::Inner;
 use crate::server::opening::{Accepted, decide};
-use crate::server::prefixed::Prefixed;
 use crate::server::request::{Addresses, Rejection};
 use crate::server::service::AnyBody;
 use crate::server::tracker::Phase;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use duplexer_proto::ServerConfig;
 
+use crate::server::caps::Caps;
 use crate::server::origin::Origins;
 use crate::server::request::{Rejection, Request};
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
+use crate::terms::Terms;
 use crate::tls::ServerTls;
 
 /// What all connections of a server share.
@@ -17,6 +19,8 @@ pub(crate) struct Inner<S> {
     pub(crate) origins: Origins,
     pub(crate) authorize: Authorize<S>,
     pub(crate) http: Option<HttpService>,
+    pub(crate) caps: Arc<Caps>,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
 }

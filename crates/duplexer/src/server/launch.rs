@@ -25,8 +25,9 @@ where
 {
     let input = Input::starting_with(&accepted.early);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
-    let shared = Shared::new(Driver::new(connection, transport, input), true);
-    let tracked = inner.tracker.socket(&shared);
+    let driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
+    let shared = Shared::new(driver, true);
+    let tracked = inner.tracker.socket(&shared, accepted.seat);
     let socket = WebSocket::new(shared.clone(), agreed);
     Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }

@@ -2,14 +2,16 @@
 
 mod accept;
 mod builder;
+mod caps;
 mod connection;
+mod guard;
+mod guarding;
 mod hosted;
 mod http;
 mod inner;
 mod launch;
 mod opening;
 mod origin;
-mod prefixed;
 mod request;
 mod secure;
 mod service;

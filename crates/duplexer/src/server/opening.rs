@@ -13,8 +13,9 @@ use http::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::clock;
+use crate::prefixed::Prefixed;
+use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
-use crate::server::prefixed::Prefixed;
 use crate::server::request::{Addresses, Rejection, Request};
 use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
@@ -34,16 +35,19 @@ pub(crate) struct Accepted<S> {
     pub(crate) acceptance: Acceptance,
     /// Bytes that the client sent behind its request.
     pub(crate) early: Bytes,
+    /// What it is counted as, beside what it was counted as before its request was read.
+    pub(crate) seat: Option<Box<Seat>>,
 }
 
-/// Reads the head and answers it, unless the server runs out of patience first.
+/// Counts the connection in `seat`, reads the head and answers it, unless the server runs out of patience first.
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
     addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     tokio::select! {
-        opened = open_in_time(inner, transport, addresses) => opened,
+        opened = open_in_time(inner, transport, addresses, seat) => opened,
         () = inner.tracker.reached(Phase::Dropping) => Err(OpenError::Shutdown),
     }
 }
@@ -52,8 +56,10 @@ async fn open_in_time<S>(
     inner: &Inner<S>,
     transport: Transport,
     addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
+    let over = take_seat(inner, addresses, seat).err();
     let by = clock::instant(clock::now() + after);
     let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, by).await {
         Ok(secured) => secured,
@@ -67,7 +73,7 @@ async fn open_in_time<S>(
             return Err(OpenError::Tls(fault));
         }
     };
-    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref());
+    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref(), over);
     let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
@@ -92,7 +98,57 @@ async fn read_and_answer<S>(
     transport: &mut Transport,
     addresses: Addresses,
     tls: Option<&Arc<TlsInfo>>,
+    over: Option<Over>,
 ) -> Result<Answer<S>, OpenError> {
+    if let Some(over) = over {
+        return Err(turn_away(inner, transport, over).await);
+    }
+    let (opening, early) = read_head(inner, transport).await?;
+    match opening {
+        Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
+        Opening::WebSocket { request, .. } => {
+            let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
+            transport.write_all(&accepted.acceptance.response_bytes()).await?;
+            transport.flush().await?;
+            accepted.early = early;
+            Ok(Answer::Accepted(Box::new(accepted)))
+        }
+        _ => Err(OpenError::NotWebSocket),
+    }
+}
+
+/// Counts a connection, in all and of its address.
+fn take_seat<S>(
+    inner: &Inner<S>,
+    addresses: Addresses,
+    seat: &mut Option<Box<Seat>>,
+) -> Result<(), Over> {
+    let now = clock::now();
+    *seat = inner.caps.enter(now)?;
+    if let Some(peer) = addresses.peer {
+        *seat = Seat::join(seat.take(), inner.caps.sit(peer.ip(), now)?);
+    }
+    Ok(())
+}
+
+/// Lets a connection too many ask, so that it can read the answer.
+async fn turn_away<S>(inner: &Inner<S>, transport: &mut Transport, over: Over) -> OpenError {
+    let leave = inner.caps.refuse();
+    if leave.is_none() {
+        return OpenError::Over(over, leave);
+    }
+    match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
+        Ok(Ok(_)) => OpenError::Over(over, leave),
+        Ok(Err(error)) => error,
+        Err(_) => OpenError::Over(over, None),
+    }
+}
+
+/// Reads until the head is complete; returns also the bytes behind that of a WebSocket request.
+async fn read_head<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+) -> Result<(Opening, Bytes), OpenError> {
     let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
     let mut buffer = [0; READ_BYTES];
     loop {
@@ -100,19 +156,13 @@ async fn read_and_answer<S>(
         if len == 0 {
             return Err(OpenError::Gone);
         }
-        match handshake.receive(&buffer[..len])? {
-            None => {}
-            Some(Opening::Plain { received }) if inner.http.is_some() => {
-                return Ok(Answer::Plain(received.into()));
-            }
-            Some(Opening::WebSocket { request, consumed }) => {
-                let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
-                transport.write_all(&accepted.acceptance.response_bytes()).await?;
-                transport.flush().await?;
-                accepted.early = Bytes::copy_from_slice(&buffer[consumed..len]);
-                return Ok(Answer::Accepted(Box::new(accepted)));
-            }
-            Some(_) => return Err(OpenError::NotWebSocket),
+        if let Some(opening) = handshake.receive(&buffer[..len])? {
+            let early = match &opening {
+                Opening::WebSocket { consumed, .. } => &buffer[*consumed..len],
+                _ => &[],
+            };
+            let early = Bytes::copy_from_slice(early);
+            return Ok((opening, early));
         }
     }
 }
@@ -128,7 +178,7 @@ pub(crate) async fn decide<S>(
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new() })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -157,10 +207,14 @@ async fn leave(transport: &mut Transport, bytes: &[u8]) -> Result<(), OpenError>
 pub(crate) enum OpenError {
     Io(io::Error),
     Tls(TlsFault),
-    TlsTimedOut { after: std::time::Duration },
+    TlsTimedOut {
+        after: std::time::Duration,
+    },
     Gone,
     Shutdown,
     NotWebSocket,
+    /// A connection too many; without leave to say so it is dropped.
+    Over(Over, Option<Refusing>),
     Request(RequestError),
     Rejected(Rejection),
     Settings(AnswerError),
@@ -174,6 +228,10 @@ impl OpenError {
                 return None;
             }
             Self::NotWebSocket => upgrade_required(),
+            Self::Over(over, leave) => {
+                leave.as_ref()?;
+                over.rejection().response()
+            }
             Self::Request(error) => error.response(),
             Self::Rejected(rejection) => {
                 let mut response = rejection.response();
@@ -233,6 +291,7 @@ impl fmt::Display for OpenError {
             }
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
+            Self::Over(over, _) => over.rejection().fmt(f),
             Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),

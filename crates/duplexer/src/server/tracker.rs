@@ -8,6 +8,7 @@ use slab::Slab;
 use tokio::sync::watch;
 
 use crate::handle::Shared;
+use crate::server::caps::Seat;
 
 /// How far a server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,13 @@ impl Tracker {
     }
 
     /// Knows an open connection until the guard is dropped. Its host is woken when the phase changes.
-    pub(crate) fn socket(self: &Arc<Self>, shared: &Arc<Shared>) -> SocketGuard {
+    pub(crate) fn socket(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        seat: Option<Box<Seat>>,
+    ) -> SocketGuard {
         let key = self.lock().insert(Arc::downgrade(shared));
-        SocketGuard { tracker: self.clone(), key }
+        SocketGuard { tracker: self.clone(), key, _seat: seat }
     }
 
     /// Ends when the server is at `phase` or beyond.
@@ -121,6 +126,8 @@ impl Drop for TaskGuard {
 pub(crate) struct SocketGuard {
     tracker: Arc<Tracker>,
     key: usize,
+    /// What it is counted as, where it is.
+    _seat: Option<Box<Seat>>,
 }
 
 impl SocketGuard {

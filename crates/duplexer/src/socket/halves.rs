@@ -100,7 +100,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.handle.now(|driver, _| driver.discard_messages());
+        self.handle.now(|driver, local| driver.discard_messages(local));
     }
 }
 

@@ -95,6 +95,9 @@ impl fmt::Display for RecvError {
                 };
                 write!(f, "{who} closed the connection: {}", info.reason)
             }
+            Self::Fault(fault @ (Fault::TooFast { .. } | Fault::OutOfMemory { .. })) => {
+                write!(f, "the connection was closed: {fault}")
+            }
             Self::Fault(fault) => write!(f, "the peer broke the protocol: {fault}"),
             Self::Io(error) => write!(f, "the connection failed: {error}"),
             Self::EndOfStream => {

@@ -101,7 +101,7 @@ impl AsyncRead for MessageReader<'_> {
 impl Drop for MessageReader<'_> {
     fn drop(&mut self) {
         if !self.last {
-            self.handle.now(|driver, _| driver.discard_rest());
+            self.handle.now(|driver, local| driver.discard_rest(local));
         }
     }
 }

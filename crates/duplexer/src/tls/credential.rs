@@ -18,7 +18,7 @@ use crate::tls::provider::CryptoProvider;
 /// An X.509 certificate, such as that of an authority to trust. Cheap to clone.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), duplexer::CredentialError> {
+/// # fn main() -> Result<(), duplexer::CertificateError> {
 /// use duplexer::{Certificate, Client};
 /// let mut client = Client::builder();
 /// for authority in Certificate::from_pem_file("/etc/company/ca.pem")? {
@@ -35,18 +35,18 @@ impl Certificate {
     ///
     /// # Errors
     /// There is none, or one that is broken.
-    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, CredentialError> {
+    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let ders = Sections::of(pem).and_then(Sections::certificates);
         let certificates =
             ders.and_then(|ders| ders.into_iter().map(|der| Self::checked(der.as_ref())).collect());
-        certificates.map_err(CredentialError::in_memory)
+        certificates.map_err(CertificateError::in_memory)
     }
 
     /// All certificates of a PEM file. Blocks while it reads; files over 16 MiB are refused.
     ///
     /// # Errors
     /// The file cannot be read; or as [`from_pem`](Certificate::from_pem).
-    pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Vec<Self>, CredentialError> {
+    pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Vec<Self>, CertificateError> {
         let path = path.as_ref();
         let pem = read(path)?;
         Self::from_pem(&pem).map_err(|error| error.in_file(path))
@@ -56,8 +56,8 @@ impl Certificate {
     ///
     /// # Errors
     /// It is none.
-    pub fn from_der(der: &[u8]) -> Result<Self, CredentialError> {
-        Self::checked(der).map_err(CredentialError::in_memory)
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        Self::checked(der).map_err(CertificateError::in_memory)
     }
 
     /// The certificate in DER.
@@ -67,9 +67,10 @@ impl Certificate {
     }
 
     /// Takes what can stand for an authority, which any sound certificate can.
-    fn checked(der: &[u8]) -> Result<Self, CredentialFault> {
+    fn checked(der: &[u8]) -> Result<Self, CertificateFault> {
         let sound = RootCertStore::empty().add(CertificateDer::from_slice(der));
-        sound.map_err(|error| CredentialFault::CertificateInvalid { reason: error.to_string() })?;
+        sound
+            .map_err(|error| CertificateFault::CertificateInvalid { reason: error.to_string() })?;
         Ok(Self(der.into()))
     }
 
@@ -87,7 +88,7 @@ impl fmt::Debug for Certificate {
 /// A certificate with its chain and its private key: who this end is. Cheap to clone; never shows its key.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), duplexer::CredentialError> {
+/// # fn main() -> Result<(), duplexer::CertificateError> {
 /// use duplexer::{Client, Identity};
 /// let identity = Identity::from_pem_files("client.pem", "client.key")?;
 /// let client = Client::builder().identity(identity).build();
@@ -108,11 +109,11 @@ impl Identity {
     ///
     /// # Errors
     /// A certificate or the key is missing or broken, or they do not belong together.
-    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, CredentialError> {
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let chain = Sections::of(certificates).and_then(Sections::certificates);
-        let chain = chain.map_err(CredentialError::in_memory)?;
-        let key = Sections::of(key).and_then(Sections::key).map_err(CredentialError::in_memory)?;
-        Self::checked(chain, key).map_err(CredentialError::in_memory)
+        let chain = chain.map_err(CertificateError::in_memory)?;
+        let key = Sections::of(key).and_then(Sections::key).map_err(CertificateError::in_memory)?;
+        Self::checked(chain, key).map_err(CertificateError::in_memory)
     }
 
     /// Reads PEM files, as [`from_pem`](Identity::from_pem) reads texts. Blocks while it reads; files over 16 MiB are refused.
@@ -122,14 +123,14 @@ impl Identity {
     pub fn from_pem_files(
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
-    ) -> Result<Self, CredentialError> {
+    ) -> Result<Self, CertificateError> {
         let (certificates, key) = (certificates.as_ref(), key.as_ref());
         let chain = Sections::of(&read(certificates)?).and_then(Sections::certificates);
         let chain = chain.map_err(|fault| fault.in_file(certificates))?;
         let secret = Sections::of(&read(key)?).and_then(Sections::key);
         let secret = secret.map_err(|fault| fault.in_file(key))?;
         Self::checked(chain, secret).map_err(|fault| match fault {
-            CredentialFault::CertificateInvalid { .. } => fault.in_file(certificates),
+            CertificateFault::CertificateInvalid { .. } => fault.in_file(certificates),
             _ => fault.in_file(key),
         })
     }
@@ -143,10 +144,10 @@ impl Identity {
     fn checked(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
-    ) -> Result<Self, CredentialFault> {
+    ) -> Result<Self, CertificateFault> {
         for certificate in &chain {
             ParsedCertificate::try_from(certificate).map_err(|error| {
-                CredentialFault::CertificateInvalid { reason: error.to_string() }
+                CertificateFault::CertificateInvalid { reason: error.to_string() }
             })?;
         }
         let identity = Self(Arc::new(Parts { chain, key }));
@@ -158,14 +159,14 @@ impl Identity {
     pub(super) fn certified(
         &self,
         provider: &CryptoProvider,
-    ) -> Result<CertifiedKey, CredentialFault> {
+    ) -> Result<CertifiedKey, CertificateFault> {
         let Parts { chain, key } = &*self.0;
         CertifiedKey::from_der(chain.clone(), key.clone_key(), provider.inner()).map_err(|error| {
             match error {
                 rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    CredentialFault::KeyMismatch
+                    CertificateFault::KeyMismatch
                 }
-                error => CredentialFault::KeyInvalid { reason: error.to_string() },
+                error => CertificateFault::KeyInvalid { reason: error.to_string() },
             }
         })
     }
@@ -186,14 +187,14 @@ struct Sections {
 }
 
 impl Sections {
-    fn of(text: &[u8]) -> Result<Self, CredentialFault> {
+    fn of(text: &[u8]) -> Result<Self, CertificateFault> {
         let mut found = Self { key_encrypted: is_encrypted(text), ..Self::default() };
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
             let (kind, der) = match section {
                 Ok(section) => section,
                 // The old form of an encrypted key has headers that are no base64.
                 Err(pem::Error::Base64Decode(_)) if found.key_encrypted => continue,
-                Err(error) => return Err(CredentialFault::Pem { reason: reason_of(&error) }),
+                Err(error) => return Err(CertificateFault::Pem { reason: reason_of(&error) }),
             };
             match kind {
                 SectionKind::Certificate => found.certificates.push(der.into()),
@@ -206,17 +207,17 @@ impl Sections {
         Ok(found)
     }
 
-    fn certificates(self) -> Result<Vec<CertificateDer<'static>>, CredentialFault> {
+    fn certificates(self) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
         if self.certificates.is_empty() {
-            return Err(CredentialFault::CertificateMissing);
+            return Err(CertificateFault::CertificateMissing);
         }
         Ok(self.certificates)
     }
 
-    fn key(self) -> Result<PrivateKeyDer<'static>, CredentialFault> {
+    fn key(self) -> Result<PrivateKeyDer<'static>, CertificateFault> {
         let missing = match self.key_encrypted {
-            true => CredentialFault::KeyEncrypted,
-            false => CredentialFault::KeyMissing,
+            true => CertificateFault::KeyEncrypted,
+            false => CertificateFault::KeyMissing,
         };
         self.key.ok_or(missing)
     }
@@ -245,13 +246,13 @@ fn reason_of(error: &pem::Error) -> String {
 }
 
 /// Reads a whole file, if it is not too large for what it should be.
-fn read(path: &Path) -> Result<Vec<u8>, CredentialError> {
-    let unreadable = |error| CredentialFault::Unreadable(error).in_file(path);
+fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let unreadable = |error| CertificateFault::Unreadable(error).in_file(path);
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(CredentialFault::TooLong { bytes_max: FILE_BYTES_MAX }.in_file(path));
+        return Err(CertificateFault::TooLong { bytes_max: FILE_BYTES_MAX }.in_file(path));
     }
     Ok(bytes)
 }
@@ -259,19 +260,19 @@ fn read(path: &Path) -> Result<Vec<u8>, CredentialError> {
 /// A certificate or a private key cannot be used.
 ///
 /// ```
-/// use duplexer::{Certificate, CredentialFault};
+/// use duplexer::{Certificate, CertificateFault};
 /// let error = Certificate::from_pem(b"not PEM").unwrap_err();
-/// assert!(matches!(error.fault(), CredentialFault::CertificateMissing));
+/// assert!(matches!(error.fault(), CertificateFault::CertificateMissing));
 /// assert_eq!(error.to_string(), "there is no certificate in it (`-----BEGIN CERTIFICATE-----`)");
 /// ```
 #[derive(Debug)]
-pub struct CredentialError {
+pub struct CertificateError {
     file: Option<PathBuf>,
-    fault: CredentialFault,
+    fault: CertificateFault,
 }
 
-impl CredentialError {
-    pub(super) const fn in_memory(fault: CredentialFault) -> Self {
+impl CertificateError {
+    pub(super) const fn in_memory(fault: CertificateFault) -> Self {
         Self { file: None, fault }
     }
 
@@ -287,12 +288,12 @@ impl CredentialError {
 
     /// What is wrong.
     #[must_use]
-    pub const fn fault(&self) -> &CredentialFault {
+    pub const fn fault(&self) -> &CertificateFault {
         &self.fault
     }
 }
 
-impl fmt::Display for CredentialError {
+impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => write!(f, "{}: {}", file.display(), self.fault),
@@ -301,7 +302,7 @@ impl fmt::Display for CredentialError {
     }
 }
 
-impl std::error::Error for CredentialError {
+impl std::error::Error for CertificateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.fault.source()
     }
@@ -310,13 +311,13 @@ impl std::error::Error for CredentialError {
 /// What is wrong with a certificate or a private key.
 ///
 /// ```
-/// use duplexer::{CredentialFault, Identity};
+/// use duplexer::{CertificateFault, Identity};
 /// let error = Identity::from_pem_files("no/such.pem", "no/such.key").unwrap_err();
-/// assert!(matches!(error.fault(), CredentialFault::Unreadable(_)));
+/// assert!(matches!(error.fault(), CertificateFault::Unreadable(_)));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum CredentialFault {
+pub enum CertificateFault {
     /// The file cannot be read.
     Unreadable(io::Error),
     /// The file is too long to be one of certificates.
@@ -356,13 +357,13 @@ pub enum CredentialFault {
     NotFromFiles,
 }
 
-impl CredentialFault {
-    fn in_file(self, path: &Path) -> CredentialError {
-        CredentialError { file: Some(path.to_owned()), fault: self }
+impl CertificateFault {
+    fn in_file(self, path: &Path) -> CertificateError {
+        CertificateError { file: Some(path.to_owned()), fault: self }
     }
 }
 
-impl fmt::Display for CredentialFault {
+impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "it cannot be read: {error}"),
@@ -390,7 +391,7 @@ impl fmt::Display for CredentialFault {
     }
 }
 
-impl std::error::Error for CredentialFault {
+impl std::error::Error for CertificateFault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable(error) => Some(error),

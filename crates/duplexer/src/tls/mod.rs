@@ -27,7 +27,7 @@ pub(crate) use absent::{ClientTls, ServerTls, TlsSettings};
 #[cfg(feature = "tls")]
 pub(crate) use client::ClientTls;
 #[cfg(feature = "tls")]
-pub use credential::{Certificate, CredentialError, CredentialFault, Identity};
+pub use credential::{Certificate, CertificateError, CertificateFault, Identity};
 pub use fault::{TlsError, TlsFault};
 pub use info::{TlsInfo, TlsVersion};
 #[cfg(feature = "tls")]

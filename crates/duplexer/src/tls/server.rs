@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::tls::ALPN;
-use crate::tls::credential::{Certificate, CredentialError, CredentialFault, Identity};
+use crate::tls::credential::{Certificate, CertificateError, CertificateFault, Identity};
 use crate::tls::fault::TlsFault;
 use crate::tls::info::TlsInfo;
 use crate::tls::provider::CryptoProvider;
@@ -26,7 +26,7 @@ use crate::transport::Transport;
 /// [`reload`](ServerTls::reload) the certificate.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), duplexer::CredentialError> {
+/// # fn main() -> Result<(), duplexer::CertificateError> {
 /// use duplexer::{Server, ServerTls};
 /// let tls = ServerTls::from_pem_files("chain.pem", "key.pem")?;
 /// let server = Server::builder().tls(tls.clone()).build();
@@ -69,7 +69,7 @@ impl ServerTls {
     pub fn from_pem_files(
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
-    ) -> Result<Self, CredentialError> {
+    ) -> Result<Self, CertificateError> {
         Self::builder().pem_files(certificates, key)
     }
 
@@ -77,7 +77,7 @@ impl ServerTls {
     ///
     /// # Errors
     /// They hold no certificate and key that belong together.
-    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, CredentialError> {
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         Self::builder().identity(Identity::from_pem(certificates, key)?)
     }
 
@@ -92,9 +92,9 @@ impl ServerTls {
     ///
     /// # Errors
     /// A file is not in order, and the certificate stays the old one; or it did not come from files.
-    pub fn reload(&self) -> Result<(), CredentialError> {
+    pub fn reload(&self) -> Result<(), CertificateError> {
         let Some(Files { certificates, key }) = &self.0.files else {
-            return Err(CredentialError::in_memory(CredentialFault::NotFromFiles));
+            return Err(CertificateError::in_memory(CertificateFault::NotFromFiles));
         };
         self.reload_from(Identity::from_pem_files(certificates, key)?)
     }
@@ -103,9 +103,9 @@ impl ServerTls {
     ///
     /// # Errors
     /// The provider cannot use the key, and the certificate stays the old one.
-    pub fn reload_from(&self, identity: Identity) -> Result<(), CredentialError> {
+    pub fn reload_from(&self, identity: Identity) -> Result<(), CertificateError> {
         let certified = identity.certified(&self.0.provider);
-        let certified = certified.map_err(CredentialError::in_memory)?;
+        let certified = certified.map_err(CertificateError::in_memory)?;
         *self.0.shown.0.write() = Arc::new(certified);
         Ok(())
     }
@@ -138,7 +138,7 @@ impl fmt::Debug for ServerTls {
 /// Settings of a [`ServerTls`].
 ///
 /// ```no_run
-/// # fn main() -> Result<(), duplexer::CredentialError> {
+/// # fn main() -> Result<(), duplexer::CertificateError> {
 /// use duplexer::{Certificate, ClientCertificates, ServerTls};
 /// let staff = Certificate::from_pem_file("staff-ca.pem")?;
 /// let tls = ServerTls::builder()
@@ -177,28 +177,28 @@ impl ServerTlsBuilder {
         self,
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
-    ) -> Result<ServerTls, CredentialError> {
+    ) -> Result<ServerTls, CertificateError> {
         let (certificates, key) = (certificates.as_ref(), key.as_ref());
         let identity = Identity::from_pem_files(certificates, key)?;
         let files = Files { certificates: certificates.to_owned(), key: key.to_owned() };
-        self.build(&identity, Some(files)).map_err(CredentialError::in_memory)
+        self.build(&identity, Some(files)).map_err(CertificateError::in_memory)
     }
 
     /// With a certificate and key that are at hand.
     ///
     /// # Errors
     /// The settings do not fit, or the provider cannot use the key.
-    pub fn identity(self, identity: Identity) -> Result<ServerTls, CredentialError> {
-        self.build(&identity, None).map_err(CredentialError::in_memory)
+    pub fn identity(self, identity: Identity) -> Result<ServerTls, CertificateError> {
+        self.build(&identity, None).map_err(CertificateError::in_memory)
     }
 
     fn build(
         self,
         identity: &Identity,
         files: Option<Files>,
-    ) -> Result<ServerTls, CredentialFault> {
+    ) -> Result<ServerTls, CertificateFault> {
         let settings =
-            |error: rustls::Error| CredentialFault::Settings { reason: error.to_string() };
+            |error: rustls::Error| CertificateFault::Settings { reason: error.to_string() };
         let provider = self.provider;
         let shown = Arc::new(Shown(RwLock::new(Arc::new(identity.certified(&provider)?))));
         let verifier = self.client_certificates.verifier(&provider)?;
@@ -241,7 +241,7 @@ impl ClientCertificates {
     fn verifier(
         &self,
         provider: &CryptoProvider,
-    ) -> Result<Arc<dyn ClientCertVerifier>, CredentialFault> {
+    ) -> Result<Arc<dyn ClientCertVerifier>, CertificateFault> {
         let verifier = |roots| {
             WebPkiClientVerifier::builder_with_provider(store(roots), provider.inner().clone())
         };
@@ -250,7 +250,7 @@ impl ClientCertificates {
             Self::Optional { roots } => verifier(roots).allow_unauthenticated().build(),
             Self::Required { roots } => verifier(roots).build(),
         };
-        built.map_err(|error| CredentialFault::Settings {
+        built.map_err(|error| CertificateFault::Settings {
             reason: format!("client_certificates: {error}"),
         })
     }

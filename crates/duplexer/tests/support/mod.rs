@@ -9,6 +9,6 @@ mod peer;
 
 pub(crate) use frames::{Frame, close_body, frame};
 pub(crate) use opening::{
-    REQUEST, client, client_over, client_with, dial, host, open, open_with, until,
+    REQUEST, answer_to, client, client_over, client_with, dial, host, open, open_with, until,
 };
 pub(crate) use peer::{Peer, Role};

@@ -41,17 +41,21 @@ where
     let mut peer = Peer::new(theirs, Role::Server, VIRTUAL_PATIENCE);
     let accept = async {
         let request = peer.hears_head().await;
-        let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
-        let key = Key::parse(key.expect("a key").as_bytes()).expect("a valid key");
-        let accept = key.accept();
-        peer.sends_bytes(format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
-        ))
-        .await;
+        peer.sends_bytes(answer_to(&request, headers)).await;
     };
     let (socket, ()) = tokio::join!(client.connect_over(ours, "ws://example.com/"), accept);
     (socket.expect("an open connection"), peer)
+}
+
+/// The response that opens the connection that `request` asks for, with further headers, each with its line end.
+pub(crate) fn answer_to(request: &str, headers: &str) -> String {
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+    let key = Key::parse(key.expect("a key").as_bytes()).expect("a valid key");
+    let accept = key.accept();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+    )
 }
 
 /// Serves on a free port of the loopback address, as a task of the current runtime.

@@ -127,7 +127,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
 
     /// Reads once; false at the end of the transport, a reset included.
     pub(crate) async fn reads_more(&mut self) -> bool {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         let read = tokio::time::timeout(self.patience, self.io.read(&mut buffer)).await;
         match read.expect("the other end says something") {
             Ok(len) => {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use duplexer::{Certificate, CredentialError, CredentialFault, Identity, ServerTls};
+use duplexer::{Certificate, CertificateError, CertificateFault, Identity, ServerTls};
 
 use crate::authority::Authority;
 
 /// The chapter and verse of an error, as (name of the fault, message).
-fn told<T: std::fmt::Debug>(read: Result<T, CredentialError>) -> (CredentialError, String) {
+fn told<T: std::fmt::Debug>(read: Result<T, CertificateError>) -> (CertificateError, String) {
     let error = read.expect_err("something is wrong");
     let said = error.to_string();
     (error, said)
@@ -40,7 +40,7 @@ fn keys_of_every_common_form_are_read() {
 fn encrypted_keys_are_told_with_what_to_do() {
     for key in ["ec.encrypted.key", "ec.encrypted-sec1.key"] {
         let (error, said) = told(Identity::from_pem_files(fixture("ec.pem"), fixture(key)));
-        assert!(matches!(error.fault(), CredentialFault::KeyEncrypted), "{error:?}");
+        assert!(matches!(error.fault(), CertificateFault::KeyEncrypted), "{error:?}");
         assert!(said.contains(key) && said.contains("openssl pkey"), "{said}");
     }
 }
@@ -50,19 +50,19 @@ fn files_are_named_with_what_is_wrong() {
     let (certificate, key) = (fixture("ec.pem"), fixture("ec.pkcs8.key"));
     let nowhere = fixture("nowhere.pem");
     let (error, said) = told(Identity::from_pem_files(&nowhere, &key));
-    assert!(matches!(error.fault(), CredentialFault::Unreadable(_)), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::Unreadable(_)), "{error:?}");
     assert!(said.contains("nowhere.pem"), "{said}");
     let (error, said) = told(Identity::from_pem_files(&key, &key));
-    assert!(matches!(error.fault(), CredentialFault::CertificateMissing), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::CertificateMissing), "{error:?}");
     assert!(said.contains("ec.pkcs8.key"), "{said}");
     let (error, said) = told(Identity::from_pem_files(&certificate, &certificate));
-    assert!(matches!(error.fault(), CredentialFault::KeyMissing), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::KeyMissing), "{error:?}");
     assert!(said.contains("ec.pem"), "{said}");
     let (error, said) = told(Identity::from_pem_files(&certificate, fixture("rsa.pkcs8.key")));
-    assert!(matches!(error.fault(), CredentialFault::KeyMismatch), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::KeyMismatch), "{error:?}");
     assert!(said.contains("rsa.pkcs8.key"), "{said}");
     let (error, said) = told(Certificate::from_pem_file(fixture("")));
-    assert!(matches!(error.fault(), CredentialFault::Unreadable(_)), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::Unreadable(_)), "{error:?}");
     assert!(error.file().is_some() && said.contains("fixtures"), "{said}");
 }
 
@@ -70,7 +70,7 @@ fn files_are_named_with_what_is_wrong() {
 fn a_file_without_an_end_is_not_read_to_the_end() {
     if cfg!(target_os = "linux") {
         let (error, said) = told(Certificate::from_pem_file("/dev/zero"));
-        assert!(matches!(error.fault(), CredentialFault::TooLong { .. }), "{error:?}");
+        assert!(matches!(error.fault(), CertificateFault::TooLong { .. }), "{error:?}");
         assert!(said.contains("/dev/zero"), "{said}");
     }
 }
@@ -99,7 +99,7 @@ fn pieces_of_pem_are_no_certificates() {
         let (error, said) = told(Certificate::from_pem(&pem.as_bytes()[..len]));
         let fault = error.fault();
         assert!(
-            matches!(fault, CredentialFault::CertificateMissing | CredentialFault::Pem { .. }),
+            matches!(fault, CertificateFault::CertificateMissing | CertificateFault::Pem { .. }),
             "{len}: {said}"
         );
     }
@@ -119,7 +119,7 @@ fn no_piece_of_der_is_a_certificate() {
     let der = Authority::new("root").root().as_der().to_vec();
     for len in 0..der.len() {
         let (error, _) = told(Certificate::from_der(&der[..len]));
-        assert!(matches!(error.fault(), CredentialFault::CertificateInvalid { .. }), "{error:?}");
+        assert!(matches!(error.fault(), CertificateFault::CertificateInvalid { .. }), "{error:?}");
     }
     told(Certificate::from_der(&[&der[..], b"\0"].concat()));
 }
@@ -129,5 +129,5 @@ fn a_broken_key_is_told() {
     let issued = Authority::new("root").issues(&["example.com"]);
     let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let (error, _) = told(Identity::from_pem(issued.certificates.as_bytes(), broken.as_bytes()));
-    assert!(matches!(error.fault(), CredentialFault::KeyInvalid { .. }), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::KeyInvalid { .. }), "{error:?}");
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use duplexer::{
-    Addresses, Bytes, Certificate, Client, ClientCertificates, CloseCode, ConnectError,
-    CredentialFault, Request, Server, ServerTls, TlsFault, TlsInfo, TlsVersion, WebSocket, http,
+    Addresses, Bytes, Certificate, CertificateFault, Client, ClientCertificates, CloseCode,
+    ConnectError, Request, Server, ServerTls, TlsFault, TlsInfo, TlsVersion, WebSocket, http,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -138,7 +138,7 @@ async fn roots_for_clients_must_not_be_none() {
     let wanted = ClientCertificates::Required { roots: Vec::new() };
     let built = ServerTls::builder().client_certificates(wanted).identity(issued.identity());
     let error = built.expect_err("nobody could come in");
-    assert!(matches!(error.fault(), CredentialFault::Settings { .. }), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::Settings { .. }), "{error:?}");
     assert!(error.to_string().contains("client_certificates"), "{error}");
 }
 
@@ -162,7 +162,7 @@ async fn a_new_certificate_is_for_new_connections() {
     echoes(&mut before).await;
     echoes(&mut after).await;
     let error = tls.reload().expect_err("there are no files");
-    assert!(matches!(error.fault(), CredentialFault::NotFromFiles), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::NotFromFiles), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,11 +183,11 @@ async fn files_are_read_again_and_bad_ones_change_nothing() {
     // Half of a renewal: the certificate is there, its key not yet.
     std::fs::write(&certificates, &new.certificates).expect("a folder of our own");
     let error = tls.reload().expect_err("the key is another's");
-    assert!(matches!(error.fault(), CredentialFault::KeyMismatch), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::KeyMismatch), "{error:?}");
     assert_eq!(error.file(), Some(&*key));
     std::fs::remove_file(&key).expect("it is there");
     let error = tls.reload().expect_err("the key is gone");
-    assert!(matches!(error.fault(), CredentialFault::Unreadable(_)), "{error:?}");
+    assert!(matches!(error.fault(), CertificateFault::Unreadable(_)), "{error:?}");
     assert_eq!(shown(&trusting(&root).build(), &server).await.1, first);
 
     write(&new);

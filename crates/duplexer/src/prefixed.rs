@@ -1,4 +1,4 @@
-//! A transport with bytes put back in front, for an HTTP stack that comes second.
+//! A transport with bytes put back in front: those that were read with a head and belong to what follows it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

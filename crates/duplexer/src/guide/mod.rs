@@ -1,0 +1,28 @@
+//! A guide for those who use the library: one page for each thing they want to do. Its code is compiled with the tests.
+
+#[doc = include_str!("../../docs/first_client.md")]
+pub mod first_client {}
+
+#[doc = include_str!("../../docs/first_server.md")]
+pub mod first_server {}
+
+#[doc = include_str!("../../docs/back_pressure.md")]
+pub mod back_pressure {}
+
+#[doc = include_str!("../../docs/closing.md")]
+pub mod closing {}
+
+#[doc = include_str!("../../docs/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("../../docs/streaming.md")]
+pub mod streaming {}
+
+#[doc = include_str!("../../docs/from_tokio_tungstenite.md")]
+pub mod from_tokio_tungstenite {}
+
+#[doc = include_str!("../../docs/answers.md")]
+pub mod answers {}
+
+#[doc = include_str!("../../docs/platforms.md")]
+pub mod platforms {}

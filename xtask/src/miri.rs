@@ -1,0 +1,43 @@
+//! Runs under miri, on nightly, the tests of the one module that is allowed unsafe code. The rest of the workspace denies it.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+use crate::tools::{repository, target_folder};
+
+/// What `cargo xtask miri` takes on its command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs the chore; an error is printed and fails the command.
+pub(crate) fn run(_: Args) -> anyhow::Result<()> {
+    let components = ["component", "add", "miri", "rust-src", "--toolchain", "nightly"];
+    let added = rustup().args(components).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !added.is_ok_and(|status| status.success()) {
+        println!("left out: miri; it needs `rustup toolchain install nightly`, and its components");
+        return Ok(());
+    }
+    let status = rustup()
+        .args(["run", "nightly", "cargo", "miri", "test"])
+        .args(["--package", "duplexer-proto", "--lib", "--", TESTS])
+        .current_dir(repository())
+        .env("CARGO_TARGET_DIR", target_folder()?.join("miri"))
+        .status()
+        .context("cannot start rustup")?;
+    ensure!(status.success(), "miri found something ({status})");
+    Ok(())
+}
+
+/// rustup, without what this program's own toolchain says of itself.
+fn rustup() -> Command {
+    let mut rustup = Command::new("rustup");
+    rustup.stdin(Stdio::null());
+    for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "CARGO_ENCODED_RUSTFLAGS"] {
+        rustup.env_remove(inherited);
+    }
+    rustup
+}
+
+/// The module with the unsafe code.
+const TESTS: &str = "message::tests";
