@@ -24,12 +24,14 @@ enum Peer {
     Curl,
     /// npm `ws`, PyPI `websockets`, curl and openssl, all over TLS
     Tls,
+    /// nginx and HAProxy in front of our server
+    Proxied,
 }
 
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Tls, Peer::Browser]
+        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Tls, Peer::Proxied, Peer::Browser]
     } else {
         args.peers
     };
@@ -64,6 +66,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
+        Peer::Proxied => TestRun::new("proxied")
+            .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
+            .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)

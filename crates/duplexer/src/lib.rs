@@ -51,7 +51,11 @@ pub use duplexer_proto::{
     Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
 pub use http;
-pub use server::{Addresses, HandlerOutcome, Origins, Rejection, Request, Server, ServerBuilder};
+pub use server::{
+    Addresses, ForwardedHeaders, HandlerOutcome, Listener, Listeners, Origins, ProxyProtocol,
+    Rejection, Request, RouteError, Routes, Server, ServerBuilder, TrustedProxies,
+    TrustedProxiesError,
+};
 pub use socket::{
     ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
     TrySendError, WebSocket,

@@ -16,7 +16,7 @@ pub(super) struct Account {
     used: Option<Box<Used>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Used {
     messages: Pace,
     controls: Pace,
@@ -123,7 +123,11 @@ impl Account {
             let (setting, bytes_max) = ("unfinished_bytes_max", terms.unfinished_bytes_max as u64);
             return Err(Fault::OutOfMemory { setting, bytes_max });
         }
-        self.used.get_or_insert_default().borrowed = held;
+        let used = self.used.get_or_insert_default();
+        used.borrowed = held;
+        if **used == Used::default() {
+            self.used = None;
+        }
         Ok(())
     }
 }

@@ -1,24 +1,23 @@
-//! Accepts TCP connections and gives each a task of its own. Tells the errors that pass from those that end a listener.
+//! Accepts connections and gives each a task of its own. Tells the errors that pass from those that end a listener.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::connection;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::Inner;
-use crate::server::request::{Addresses, Request};
+use crate::server::listener::Listener;
+use crate::server::listener::sealed::Accepted;
+use crate::server::request::Request;
 use crate::server::tracker::Phase;
 use crate::socket::WebSocket;
-use crate::transport::Transport;
 
 /// Accepts until the server shuts down or the listener fails for good.
 pub(crate) async fn serve<S, H, F>(
     inner: Arc<Inner<S>>,
-    listener: TcpListener,
+    mut listener: impl Listener,
     handler: H,
 ) -> io::Result<()>
 where
@@ -33,17 +32,17 @@ where
         let accepted = tokio::select! {
             biased;
             () = &mut closing => return Ok(()),
-            accepted = listener.accept() => accepted,
+            accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok(Accepted(prepared)) => {
                 pause = PAUSE_MIN;
-                match prepare(stream, peer) {
+                match prepared {
                     Ok((transport, addresses)) => {
                         let handler = handler.clone();
                         tokio::spawn(connection::run(inner.clone(), transport, addresses, handler));
                     }
-                    Err(error) => tracing::debug!(%peer, %error, "a connection is gone already"),
+                    Err(error) => tracing::debug!(%error, "a connection is gone already"),
                 }
             }
             Err(error) => match Failed::of(&error) {
@@ -60,12 +59,6 @@ where
             },
         }
     }
-}
-
-fn prepare(stream: TcpStream, peer: SocketAddr) -> io::Result<(Transport, Addresses)> {
-    stream.set_nodelay(true)?;
-    let addresses = Addresses { peer: Some(peer), local: Some(stream.local_addr()?) };
-    Ok((Transport::Tcp(stream), addresses))
 }
 
 /// What an error of accepting is about.
@@ -175,6 +168,8 @@ mod tests {
     #[tokio::test]
     async fn serve_returns_the_error_of_a_listener_that_is_dead() {
         use std::os::fd::AsFd;
+
+        use tokio::net::TcpListener;
 
         use crate::server::builder::Server;
 

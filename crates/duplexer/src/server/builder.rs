@@ -13,7 +13,6 @@ use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::{Keepalive, Limits, ServerConfig};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tower_service::Service;
 
 use crate::extensions::negotiators;
@@ -23,8 +22,10 @@ use crate::server::connection;
 use crate::server::guard::Guard;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::{Authorize, Inner};
+use crate::server::listener::Listener;
 use crate::server::origin::Origins;
-use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::rejection::Rejection;
+use crate::server::request::{Addresses, Request};
 use crate::server::service::{self, HttpService};
 use crate::server::tracker::Tracker;
 use crate::socket::WebSocket;
@@ -69,7 +70,8 @@ impl Server {
 }
 
 impl<S: Send + Sync + 'static> Server<S> {
-    /// Accepts connections and runs `handler` for each that asks for a WebSocket, as a task of the current runtime, until
+    /// Accepts connections from a TCP or Unix listener, or from several [`Listeners`](crate::Listeners), and runs `handler` for
+    /// each that asks for a WebSocket, as a task of the current runtime, until
     /// [`shutdown`](Server::shutdown) is called. May run on several runtimes at once, each with a listener of its own.
     ///
     /// A handler that returns an error or panics has its connection closed with 1011; one that returns, or drops its
@@ -81,7 +83,7 @@ impl<S: Send + Sync + 'static> Server<S> {
     /// # Errors
     /// The listener failed in a way that will not pass. Errors that do (a connection given up before it was accepted, too many
     /// open files, no memory, a network that is down) are logged, and accepting goes on after at most 1 s.
-    pub async fn serve<H, F>(&self, listener: TcpListener, handler: H) -> io::Result<()>
+    pub async fn serve<H, F>(&self, listener: impl Listener, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket, Request<S>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output: HandlerOutcome> + Send + 'static,
@@ -309,9 +311,11 @@ impl<S> ServerBuilder<S> {
             origins: self.origins,
             authorize: self.authorize,
             http: self.http,
+            proxies: self.guard.proxies,
             caps: Caps::new(self.guard.caps),
             terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
             tls: self.tls,
+            paths: None,
             tracker: Tracker::new(),
         };
         Server { inner: Arc::new(inner) }

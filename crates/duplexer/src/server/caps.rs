@@ -12,7 +12,7 @@ use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 
 use crate::pace::Pace;
-use crate::server::request::Rejection;
+use crate::server::rejection::Rejection;
 
 /// The bounds; `None` for none.
 #[derive(Clone, Copy, Debug, Default)]

@@ -70,7 +70,7 @@ where
 async fn open<S, H, F>(
     inner: Arc<Inner<S>>,
     transport: Transport,
-    addresses: Addresses,
+    mut addresses: Addresses,
     handler: H,
 ) -> Option<Hosted<F>>
 where
@@ -79,7 +79,7 @@ where
     F: Future<Output: HandlerOutcome>,
 {
     let mut seat = None;
-    let opened = opening::open(&inner, transport, addresses, &mut seat).await;
+    let opened = opening::open(&inner, transport, &mut addresses, &mut seat).await;
     let (mut accepted, transport) = match opened {
         Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
         Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,

@@ -1,6 +1,9 @@
 //! The builder's methods for the settings with which a server guards itself.
 
 use crate::server::builder::ServerBuilder;
+use crate::server::forwarded::ForwardedHeaders;
+use crate::server::proxy_protocol::ProxyProtocol;
+use crate::server::trust::TrustedProxies;
 use crate::terms::RateLimits;
 
 /// Caps and rates. What is over them is refused before [`authorize`](ServerBuilder::authorize) is asked: with 503, or 429 for
@@ -21,7 +24,8 @@ impl<S> ServerBuilder<S> {
 
     /// Sets how many connections one address may have at a time, counted as above; for IPv6 one /64. Default: any number,
     /// because the clients of a proxy, an office or a mobile network all come from one address: behind a proxy of your own set
-    /// `trusted_proxies` too.
+    /// [`trusted_proxies`](ServerBuilder::trusted_proxies) too, and each of their clients counts by itself: on connections that
+    /// carry plain HTTP for many clients only those that become WebSockets.
     ///
     /// ```
     /// let server = duplexer::Server::builder().connections_per_address_max(100).build();
@@ -78,6 +82,35 @@ impl<S> ServerBuilder<S> {
     #[must_use]
     pub fn unfinished_bytes_max(mut self, bytes: usize) -> Self {
         self.guard.unfinished_bytes_max = bytes;
+        self
+    }
+}
+
+/// Proxies in front of the server.
+impl<S> ServerBuilder<S> {
+    /// Sets the proxies that are believed when they say who their client is, in headers or by the PROXY protocol:
+    /// [`Request::client`](crate::Request::client), [`host`](crate::Request::host) and [`scheme`](crate::Request::scheme) are what they say then. They must
+    /// overwrite or append to the headers that they are believed in, whatever a client has sent. Default: none, and all such headers are
+    /// only text.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.guard.proxies.trusted = proxies;
+        self
+    }
+
+    /// Sets which headers trusted proxies say it in. Default: [`ForwardedHeaders::XForwarded`].
+    #[must_use]
+    pub fn forwarded_headers(mut self, headers: ForwardedHeaders) -> Self {
+        self.guard.proxies.headers = headers;
+        self
+    }
+
+    /// Sets whether connections begin with a header of the PROXY protocol, before TLS. It counts against the limit `open_timeout`.
+    /// Where it names a client that is no trusted proxy itself, headers are that client's own, and not believed. Default:
+    /// [`ProxyProtocol::Off`].
+    #[must_use]
+    pub fn proxy_protocol(mut self, protocol: ProxyProtocol) -> Self {
+        self.guard.proxies.protocol = protocol;
         self
     }
 }

@@ -1,6 +1,7 @@
 //! Runs a handler with its connection: after each poll of the handler all that it has sent is written at once, and what it leaves
 //! open is closed.
 
+use std::any::Any;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -67,10 +68,13 @@ where
         shared: Arc<Shared>,
         tracked: SocketGuard,
     ) -> Self {
-        let handler = std::panic::catch_unwind(AssertUnwindSafe(handler)).ok();
+        let (handler, panic) = match std::panic::catch_unwind(AssertUnwindSafe(handler)) {
+            Ok(handler) => (Some(handler), None),
+            Err(panic) => (None, Some(panic)),
+        };
         let hosted = Self { handler, shared, ending: false, finished: false, tracked };
-        if hosted.handler.is_none() {
-            let (code, reason) = panicked();
+        if let Some(panic) = panic {
+            let (code, reason) = panicked(&*panic);
             hosted.close(code, reason);
         }
         hosted
@@ -90,7 +94,7 @@ where
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(_) => panicked(),
+            Err(panic) => panicked(&*panic),
         };
         this.handler.set(None);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
@@ -132,8 +136,10 @@ where
 }
 
 /// Reports a panic; tells what to close with.
-fn panicked() -> (CloseCode, &'static str) {
-    tracing::error!("handler panicked");
+fn panicked(panic: &(dyn Any + Send)) -> (CloseCode, &'static str) {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = said.unwrap_or("no message"), "handler panicked");
     (CloseCode::INTERNAL_ERROR, "internal error")
 }
 

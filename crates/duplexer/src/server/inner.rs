@@ -6,8 +6,11 @@ use std::sync::Arc;
 use duplexer_proto::ServerConfig;
 
 use crate::server::caps::Caps;
+use crate::server::guard::Proxies;
 use crate::server::origin::Origins;
-use crate::server::request::{Rejection, Request};
+use crate::server::rejection::Rejection;
+use crate::server::request::Request;
+use crate::server::routes::Paths;
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
 use crate::terms::Terms;
@@ -19,10 +22,31 @@ pub(crate) struct Inner<S> {
     pub(crate) origins: Origins,
     pub(crate) authorize: Authorize<S>,
     pub(crate) http: Option<HttpService>,
+    /// The paths that are served; all where there are none.
+    pub(crate) paths: Option<Arc<Paths>>,
+    pub(crate) proxies: Proxies,
     pub(crate) caps: Arc<Caps>,
     pub(crate) terms: Arc<Terms>,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
+}
+
+impl<S> Inner<S> {
+    /// The same server for these paths.
+    pub(crate) fn with_paths(&self, paths: Arc<Paths>) -> Arc<Self> {
+        Arc::new(Self {
+            config: self.config.clone(),
+            origins: self.origins.clone(),
+            authorize: self.authorize.clone(),
+            http: self.http.clone(),
+            paths: Some(paths),
+            proxies: self.proxies.clone(),
+            caps: self.caps.clone(),
+            terms: self.terms.clone(),
+            tls: self.tls.clone(),
+            tracker: self.tracker.clone(),
+        })
+    }
 }
 
 type Authorized<S> = Pin<Box<dyn Future<Output = Result<S, Rejection>> + Send>>;

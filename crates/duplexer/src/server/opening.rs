@@ -16,7 +16,9 @@ use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::inner::Inner;
-use crate::server::request::{Addresses, Rejection, Request};
+use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
+use crate::server::rejection::Rejection;
+use crate::server::request::{Addresses, Request};
 use crate::server::secure::{self, Unsecured};
 use crate::server::tracker::Phase;
 use crate::tls::{TlsFault, TlsInfo};
@@ -43,7 +45,7 @@ pub(crate) struct Accepted<S> {
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
-    addresses: Addresses,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     tokio::select! {
@@ -54,16 +56,28 @@ pub(crate) async fn open<S>(
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    transport: Transport,
-    addresses: Addresses,
+    mut transport: Transport,
+    addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let over = take_seat(inner, addresses, seat).err();
-    let by = clock::instant(clock::now() + after);
-    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, by).await {
+    let started = clock::now();
+    let by = clock::instant(started + after);
+    let late = || OpenError::from(RequestError::TimedOut { after });
+    let admitted = tokio::time::timeout_at(by, admit(inner, &mut transport, addresses, seat));
+    let over = match admitted.await.unwrap_or_else(|_| Err(late())) {
+        Ok(over) => over,
+        // A client that waits for TLS would not understand.
+        Err(error) if inner.tls.is_some() => return Err(error),
+        Err(error) => return Err(explain(&mut transport, error).await?),
+    };
+    // A connection too many has less time for what costs most.
+    let secure_for = if over.is_some() { after.min(REFUSAL_TIME) } else { after };
+    let secure_by = clock::instant(started + secure_for);
+    let secured = secure::secure(inner.tls.as_ref(), transport, secure_by).await;
+    let (mut transport, tls) = match secured {
         Ok(secured) => secured,
-        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after: secure_for }),
         Err(Unsecured::Failed(fault, mut transport)) => {
             match secure::answer(&fault) {
                 Some(response) => refuse(&mut transport, &response).await?,
@@ -73,17 +87,39 @@ async fn open_in_time<S>(
             return Err(OpenError::Tls(fault));
         }
     };
-    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref(), over);
-    let answered = tokio::time::timeout_at(by, answer).await;
-    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
+    addresses.tls |= tls.is_some();
+    let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
+    match tokio::time::timeout_at(by, answer).await.unwrap_or_else(|_| Err(late())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
-        Err(error) => {
-            if let Some(response) = error.response() {
-                refuse(&mut transport, &response).await?;
-            }
-            Err(error)
-        }
+        Err(error) => Err(explain(&mut transport, error).await?),
+    }
+}
+
+/// Tells the client why no connection is opened, where there is something to tell.
+async fn explain(transport: &mut Transport, error: OpenError) -> Result<OpenError, OpenError> {
+    if let Some(response) = error.response() {
+        refuse(transport, &response).await?;
+    }
+    Ok(error)
+}
+
+/// Lets a proxy introduce its client, and counts the connection in `seat`. One too many has leave to be refused in words, if not too
+/// many are.
+async fn admit<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+    addresses: &mut Addresses,
+    seat: &mut Option<Box<Seat>>,
+) -> Result<Option<(Over, Refusing)>, OpenError> {
+    let counted = inner.caps.enter(clock::now());
+    read_proxy_header(inner, transport, addresses).await?;
+    match counted.and_then(|counted| take_seat(inner, addresses, counted, seat)) {
+        Ok(()) => Ok(None),
+        Err(over) => match inner.caps.refuse() {
+            Some(leave) => Ok(Some((over, leave))),
+            None => Err(OpenError::Over(over, None)),
+        },
     }
 }
 
@@ -98,10 +134,10 @@ async fn read_and_answer<S>(
     transport: &mut Transport,
     addresses: Addresses,
     tls: Option<&Arc<TlsInfo>>,
-    over: Option<Over>,
+    over: Option<(Over, Refusing)>,
 ) -> Result<Answer<S>, OpenError> {
-    if let Some(over) = over {
-        return Err(turn_away(inner, transport, over).await);
+    if let Some((over, leave)) = over {
+        return Err(turn_away(inner, transport, over, leave).await);
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
@@ -117,28 +153,65 @@ async fn read_and_answer<S>(
     }
 }
 
-/// Counts a connection, in all and of its address.
-fn take_seat<S>(
+/// Lets a proxy say who its client is before anything else.
+async fn read_proxy_header<S>(
     inner: &Inner<S>,
-    addresses: Addresses,
-    seat: &mut Option<Box<Seat>>,
-) -> Result<(), Over> {
-    let now = clock::now();
-    *seat = inner.caps.enter(now)?;
-    if let Some(peer) = addresses.peer {
-        *seat = Seat::join(seat.take(), inner.caps.sit(peer.ip(), now)?);
+    transport: &mut Transport,
+    addresses: &mut Addresses,
+) -> Result<(), OpenError> {
+    let protocol = inner.proxies.protocol;
+    if protocol == ProxyProtocol::Off {
+        return Ok(());
+    }
+    let required = protocol == ProxyProtocol::Required;
+    if !inner.proxies.trusted.contain(addresses.known_client()) {
+        return if required { Err(ProxyProtocolError::NotTrusted.into()) } else { Ok(()) };
+    }
+    match proxy_protocol::read(transport).await? {
+        (Some(source), _) => {
+            addresses.client = source.client;
+            addresses.tls |= source.tls;
+        }
+        (None, _) if required => return Err(ProxyProtocolError::Missing.into()),
+        (None, before) => put_back(transport, before),
     }
     Ok(())
 }
 
+/// Lets bytes that were read be read again.
+fn put_back(transport: &mut Transport, before: Bytes) {
+    let nothing = Transport::other(tokio::io::empty());
+    let transport_itself = std::mem::replace(transport, nothing);
+    *transport = Transport::other(Prefixed { before, transport: transport_itself });
+}
+
+/// Counts a connection of its address as well, unless a proxy has still to say whose that is.
+fn take_seat<S>(
+    inner: &Inner<S>,
+    addresses: &Addresses,
+    counted: Option<Box<Seat>>,
+    seat: &mut Option<Box<Seat>>,
+) -> Result<(), Over> {
+    let client = addresses.known_client();
+    let of_address = match client {
+        Some(client) if !inner.proxies.trusted.contain(Some(client)) => {
+            inner.caps.sit(client, clock::now())?
+        }
+        _ => None,
+    };
+    *seat = Seat::join(counted, of_address);
+    Ok(())
+}
+
 /// Lets a connection too many ask, so that it can read the answer.
-async fn turn_away<S>(inner: &Inner<S>, transport: &mut Transport, over: Over) -> OpenError {
-    let leave = inner.caps.refuse();
-    if leave.is_none() {
-        return OpenError::Over(over, leave);
-    }
+async fn turn_away<S>(
+    inner: &Inner<S>,
+    transport: &mut Transport,
+    over: Over,
+    leave: Refusing,
+) -> OpenError {
     match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
-        Ok(Ok(_)) => OpenError::Over(over, leave),
+        Ok(Ok(_)) => OpenError::Over(over, Some(leave)),
         Ok(Err(error)) => error,
         Err(_) => OpenError::Over(over, None),
     }
@@ -174,11 +247,19 @@ pub(crate) async fn decide<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
-    let request = Request::new(request, addresses, tls);
+    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
+    let request = Request::new(request, addresses, tls, &inner.proxies).on_route(matched);
+    let seat = match request.client() {
+        Some(client) if request.comes_from_proxy() => inner
+            .caps
+            .sit(client, clock::now())
+            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?,
+        _ => None,
+    };
     inner.origins.check(&request)?;
     let state = (inner.authorize)(request.clone()).await?;
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat })
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.
@@ -213,6 +294,7 @@ pub(crate) enum OpenError {
     Gone,
     Shutdown,
     NotWebSocket,
+    Proxy(ProxyProtocolError),
     /// A connection too many; without leave to say so it is dropped.
     Over(Over, Option<Refusing>),
     Request(RequestError),
@@ -228,6 +310,7 @@ impl OpenError {
                 return None;
             }
             Self::NotWebSocket => upgrade_required(),
+            Self::Proxy(error) => error.rejection()?.response(),
             Self::Over(over, leave) => {
                 leave.as_ref()?;
                 over.rejection().response()
@@ -263,6 +346,12 @@ impl From<io::Error> for OpenError {
     }
 }
 
+impl From<ProxyProtocolError> for OpenError {
+    fn from(error: ProxyProtocolError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
 impl From<RequestError> for OpenError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
@@ -292,6 +381,7 @@ impl fmt::Display for OpenError {
             Self::Gone => f.write_str("the client went before its request was complete"),
             Self::Shutdown => f.write_str("the server has shut down"),
             Self::Over(over, _) => over.rejection().fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request asks for no WebSocket"),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),

@@ -6,51 +6,79 @@ use std::net::IpAddr;
 use http::StatusCode;
 use http::uri::Authority;
 
-use crate::server::request::{Rejection, Request};
+use crate::server::pattern::Pattern;
+use crate::server::rejection::Rejection;
+use crate::server::request::Request;
 
 /// The origins whose pages may connect. Requests without an `Origin` come from no page and always pass.
 ///
 /// ```
-/// let origins = duplexer::Origins::list(["https://example.com", "https://app.example.com:8443"]);
+/// use duplexer::Origins;
+/// let origins = Origins::list(["https://example.com", "https://*.example.com", "http://localhost:*"]);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Origins(Rule);
+pub struct Origins {
+    rule: Rule,
+    loopback_hosts: Vec<String>,
+}
 
 #[derive(Clone, Debug, Default)]
 enum Rule {
     #[default]
     SameHost,
-    List(Vec<String>),
+    List(Vec<Pattern>),
     Any,
 }
 
 impl Origins {
-    /// Pages of the same host and port as the request's `Host`: the default. On a loopback address `Host` itself must
-    /// then be a loopback name, because any name can be made to lead there; where the connection's local address is not
-    /// known (see [`Addresses`](crate::Addresses)) that is not looked at.
+    /// Pages of the same host and port as the request's [`host`](crate::Request::host): the default. On a loopback address the
+    /// host itself must then be a loopback name or one of [`loopback_hosts`](Origins::loopback_hosts), because any name can be
+    /// made to lead there; that is not looked at where the connection's local address is not known (see
+    /// [`Addresses`](crate::Addresses)), and where a [trusted proxy](crate::ServerBuilder::trusted_proxies) tells who its client is.
     #[must_use]
     pub const fn same_host() -> Self {
-        Self(Rule::SameHost)
+        Self::of(Rule::SameHost)
     }
 
-    /// These origins, and pages of the same host.
+    /// These origins, and pages of the same host. An origin is a scheme, a host and a port where that is not the scheme's
+    /// own, as browsers send it; case does not matter. `https://*.example.com` stands for all names below `example.com`, at
+    /// any depth, but not for `example.com` itself; `http://localhost:*` for all ports. A star elsewhere matches nothing. `null` is the
+    /// origin of pages that have none, sandboxed ones for example: anybody's.
     #[must_use]
     pub fn list<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
-        Self(Rule::List(origins.into_iter().map(Into::into).collect()))
+        let pattern = |origin: O| Pattern::parse(&origin.into());
+        Self::of(Rule::List(origins.into_iter().map(pattern).collect()))
     }
 
     /// All pages of the web: for servers that neither cookies nor the network's place give any right.
     #[must_use]
     pub const fn any() -> Self {
-        Self(Rule::Any)
+        Self::of(Rule::Any)
+    }
+
+    /// Adds host names, without a port, under which the server may be reached on a loopback address beside the loopback names:
+    /// for a name of your own in `/etc/hosts`, or a proxy on the same machine that is not
+    /// [trusted](crate::ServerBuilder::trusted_proxies).
+    ///
+    /// ```
+    /// let origins = duplexer::Origins::same_host().loopback_hosts(["app.test"]);
+    /// ```
+    #[must_use]
+    pub fn loopback_hosts<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.loopback_hosts.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    const fn of(rule: Rule) -> Self {
+        Self { rule, loopback_hosts: Vec::new() }
     }
 
     /// Refuses a request from a page that may not connect.
     pub(crate) fn check(&self, request: &Request) -> Result<(), Rejection> {
         let Some(origin) = request.origin() else { return Ok(()) };
-        match &self.0 {
+        match &self.rule {
             Rule::Any => return Ok(()),
-            Rule::List(list) if list.iter().any(|one| one.eq_ignore_ascii_case(origin)) => {
+            Rule::List(list) if list.iter().any(|one| one.matches(origin)) => {
                 return Ok(());
             }
             Rule::List(_) | Rule::SameHost => {}
@@ -65,13 +93,20 @@ impl Origins {
         }
         let on_loopback =
             request.local().is_some_and(|local| local.ip().to_canonical().is_loopback());
-        if on_loopback && !is_loopback_name(host) {
+        if on_loopback && !request.is_proxied() && !self.is_loopback_host(host) {
             return Err(refuse(&format!(
                 "the host `{}` is no loopback name, but this address is",
                 host.escape_debug()
             )));
         }
         Ok(())
+    }
+
+    fn is_loopback_host(&self, host: &str) -> bool {
+        let named =
+            |name: &str| self.loopback_hosts.iter().any(|one| one.eq_ignore_ascii_case(name));
+        is_loopback_name(host)
+            || host.parse::<Authority>().is_ok_and(|authority| named(authority.host()))
     }
 }
 

@@ -1,15 +1,15 @@
-//! What a server knows of a client that asks for a connection, and how it says no.
+//! What a server knows of a client that asks for a connection.
 
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use duplexer_proto::handshake;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::HeaderMap;
 use tokio::net::TcpStream;
 
+use crate::server::forwarded::{Told, told};
+use crate::server::guard::Proxies;
 use crate::tls::TlsInfo;
 
 /// A valid request for a connection, with what [`authorize`](crate::ServerBuilder::authorize) returned for it.
@@ -24,7 +24,18 @@ use crate::tls::TlsInfo;
 #[derive(Clone, Debug)]
 pub struct Request<S = ()> {
     head: Arc<Head>,
+    matched: Option<Arc<Matched>>,
     state: S,
+}
+
+/// The route of a request.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    /// The route's place in its table.
+    pub(crate) at: usize,
+    pub(crate) pattern: Arc<str>,
+    /// Decoded.
+    pub(crate) params: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -32,6 +43,8 @@ struct Head {
     request: handshake::Request,
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
+    /// What trusted proxies say, where the connection comes from one.
+    told: Option<Told>,
 }
 
 impl Request {
@@ -39,12 +52,22 @@ impl Request {
         request: handshake::Request,
         addresses: Addresses,
         tls: Option<Arc<TlsInfo>>,
+        proxies: &Proxies,
     ) -> Self {
-        Self { head: Arc::new(Head { request, addresses, tls }), state: () }
+        let known = addresses.known_client();
+        let told = proxies
+            .trusted
+            .contain(known)
+            .then(|| told(request.headers(), proxies.headers, known, &proxies.trusted));
+        Self { head: Arc::new(Head { request, addresses, tls, told }), matched: None, state: () }
+    }
+
+    pub(crate) fn on_route(self, matched: Option<Matched>) -> Self {
+        Self { matched: matched.map(Arc::new), ..self }
     }
 
     pub(crate) fn with<S>(self, state: S) -> Request<S> {
-        Request { head: self.head, state }
+        Request { head: self.head, matched: self.matched, state }
     }
 }
 
@@ -61,16 +84,43 @@ impl<S> Request<S> {
         self.head.request.query()
     }
 
+    /// What a parameter of the [route](crate::Routes::route) stands for in this path, percent-decoded; `None` where the route
+    /// has none of that name, or there are no routes.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.matched.as_ref()?.params.iter();
+        params.find(|(one, _)| one == name).map(|(_, value)| &value[..])
+    }
+
+    /// The pattern of the [route](crate::Routes::route) that the path matched; `None` where there are no routes.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.matched.as_ref().map(|matched| &*matched.pattern)
+    }
+
+    pub(crate) fn matched(&self) -> Option<&Matched> {
+        self.matched.as_deref()
+    }
+
     /// All headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.head.request.headers()
     }
 
-    /// The `Host`.
+    /// The host, and the port where one is named, that the client asked for: what a
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies) says, or else the `Host`.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.head.request.host()
+        let told = self.head.told.as_ref().and_then(|told| told.host.as_deref());
+        told.unwrap_or_else(|| self.head.request.host())
+    }
+
+    /// `https` where the client came over TLS, as far as this server or a trusted proxy knows; otherwise `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        let told = self.head.told.as_ref().and_then(|told| told.tls);
+        if told.unwrap_or(self.head.addresses.tls) { "https" } else { "http" }
     }
 
     /// The `Origin`: who, for a browser, runs the page that asks.
@@ -85,7 +135,16 @@ impl<S> Request<S> {
         self.head.request.subprotocols()
     }
 
-    /// The address that the connection comes from; `None` where [`serve_over`](crate::Server::serve_over) was told of none.
+    /// Who asks: the first address, from the server's side, that is no [trusted proxy](crate::ServerBuilder::trusted_proxies),
+    /// as the proxies say; the last one known where they do not say. Without trusted proxies the [`peer`](Request::peer).
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        let told = self.head.told.as_ref().map(|told| told.client);
+        told.unwrap_or_else(|| self.head.addresses.known_client())
+    }
+
+    /// The address that the connection comes from, a proxy's where there is one in front; `None` on Unix sockets, and where
+    /// [`serve_over`](crate::Server::serve_over) was told of none.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
         self.head.addresses.peer
@@ -116,6 +175,17 @@ impl<S> Request<S> {
         self.state
     }
 
+    /// Whether a trusted proxy says who its client is.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.head.addresses.client.is_some()
+            || self.head.told.as_ref().is_some_and(|told| told.names)
+    }
+
+    /// Whether the connection, as far as was known before this request, comes from a trusted proxy.
+    pub(crate) fn comes_from_proxy(&self) -> bool {
+        self.head.told.is_some()
+    }
+
     pub(crate) fn handshake(&self) -> &handshake::Request {
         &self.head.request
     }
@@ -138,6 +208,10 @@ pub struct Addresses {
     pub peer: Option<SocketAddr>,
     /// Where it came to. [`Origins::same_host`](crate::Origins::same_host) looks at it.
     pub local: Option<SocketAddr>,
+    /// Who is behind `peer`, where that is a proxy that said so before the first request: by the PROXY protocol, for example.
+    pub client: Option<SocketAddr>,
+    /// Whether the client came over TLS. See [`Request::scheme`].
+    pub tls: bool,
 }
 
 impl Addresses {
@@ -146,54 +220,12 @@ impl Addresses {
     /// # Errors
     /// The connection is gone already.
     pub fn of(stream: &TcpStream) -> io::Result<Self> {
-        Ok(Self { peer: Some(stream.peer_addr()?), local: Some(stream.local_addr()?) })
-    }
-}
-
-/// An HTTP answer that refuses a connection.
-///
-/// ```
-/// use duplexer::Rejection;
-/// use http::StatusCode;
-/// let rejection = Rejection::new(StatusCode::UNAUTHORIZED, "a token is needed\n");
-/// assert_eq!(rejection.status(), 401);
-/// ```
-#[derive(Debug)]
-pub struct Rejection(Box<Response<String>>);
-
-impl Rejection {
-    /// A refusal with a plain text. A status below 300, which refuses nothing, becomes 500.
-    #[must_use]
-    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        let mut response = Response::new(text.into());
-        let refuses = status.as_u16() >= 300;
-        *response.status_mut() = if refuses { status } else { StatusCode::INTERNAL_SERVER_ERROR };
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, plain);
-        Self(Box::new(response))
+        let (peer, local) = (Some(stream.peer_addr()?), Some(stream.local_addr()?));
+        Ok(Self { peer, local, ..Self::default() })
     }
 
-    /// Adds a header.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers_mut().append(name, value);
-        self
-    }
-
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.0.status()
-    }
-
-    /// The answer.
-    pub(crate) fn response(&self) -> Response<String> {
-        Response::clone(&self.0)
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.status(), self.0.body().trim_end())
+    /// The last one known of those who carry the connection, before its first request.
+    pub(crate) fn known_client(&self) -> Option<IpAddr> {
+        self.client.or(self.peer).map(|address| address.ip().to_canonical())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::server::request::Rejection;
+use crate::server::rejection::Rejection;
 use crate::tls::{ServerTls, TlsFault, TlsInfo};
 use crate::transport::Transport;
 

@@ -54,6 +54,11 @@ impl Tracker {
         SocketGuard { tracker: self.clone(), key, _seat: seat }
     }
 
+    /// How many connections are open.
+    pub(crate) fn sockets(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Ends when the server is at `phase` or beyond.
     pub(crate) async fn reached(&self, phase: Phase) {
         let mut phases = self.phase.subscribe();

@@ -2,11 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use duplexer::{Client, CloseCode, ConnectError, RecvError, TlsFault};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, Sleep};
 
 use crate::authority::Authority;
 use crate::meeting::{echoes, fault, served, server, serves, trusting};
@@ -217,5 +222,66 @@ async fn a_changed_byte_of_a_record_is_noticed() {
     tokio::select! {
         () = talking => {}
         _ = async { tokio::join!(there, back) } => unreachable!("the pipes end last"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_and_goes_at_once_is_heard_all_the_same() {
+    let root = Authority::new("root");
+    let issued = root.issues(&["example.com"]);
+    let chain = rustls::pki_types::CertificateDer::pem_slice_iter(issued.certificates.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(root.root().as_der().to_vec().into()).expect("a root");
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("both")
+        .with_client_cert_verifier(verifier.build().expect("a root"))
+        .with_single_cert(chain.map(|der| der.expect("a certificate")).collect(), key);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config.expect("they match")));
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    // The transport goes with the error.
+    tokio::spawn(async move { acceptor.accept(theirs).await.map(drop) });
+    let client = trusting(&root).build();
+    let (told, _) = fault(client.connect_tls_over(Polite { io: ours, rest: None }, URI).await);
+    assert!(matches!(told, TlsFault::Alert { code: 116 }), "{told:?}");
+}
+
+/// A pipe that lets the other end do all it can before each of its writes, so that a client finds the server gone when it asks.
+struct Polite {
+    io: DuplexStream,
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Polite {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Polite {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let rest = || Box::pin(tokio::time::sleep(Duration::from_millis(1)));
+        ready!(self.rest.get_or_insert_with(rest).as_mut().poll(cx));
+        self.rest = None;
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

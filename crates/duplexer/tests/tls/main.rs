@@ -2,6 +2,7 @@
 //! meet over pipes in memory; certificates are made for each test.
 #![cfg(feature = "tls")]
 
+mod admitting;
 mod authority;
 mod breaking;
 mod credentials;
