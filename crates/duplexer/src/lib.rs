@@ -36,6 +36,7 @@ mod socket;
 mod terms;
 mod tls;
 mod transport;
+mod upgrade;
 mod waiters;
 
 pub use bytes::Bytes;
@@ -57,8 +58,8 @@ pub use server::{
     TrustedProxiesError,
 };
 pub use socket::{
-    ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError, SendError, Sender,
-    TrySendError, WebSocket,
+    ByteStream, ControlError, MessageReader, MessageWriter, PingError, Receiver, RecvError,
+    SendError, Sender, TrySendError, WebSocket,
 };
 pub use terms::{OverRate, RateLimits};
 #[cfg(feature = "tls")]
@@ -67,3 +68,4 @@ pub use tls::{
     Roots, ServerTls, ServerTlsBuilder,
 };
 pub use tls::{TlsError, TlsFault, TlsInfo, TlsVersion};
+pub use upgrade::{Upgrade, UpgradeError};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use duplexer::{MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Role, frame, host, open, until};
+use support::{Frame, Role, frame, host, host_hyper, open, until, upgrade};
 use tokio::sync::{Notify, mpsc};
 
 /// A message of 20 bytes.
@@ -268,4 +268,18 @@ async fn a_handler_that_only_sends_is_held_by_its_peer_and_no_other() {
         assert_eq!(peer.hears().await.payload.len(), 16 << 10);
     }
     assert!(until(sent.recv()).await.is_some(), "it goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn so_do_the_answers_on_a_connection_that_hyper_gave_up() {
+    let address = host_hyper(|request| {
+        upgrade(request, |mut socket: WebSocket, _| async move {
+            while let Some(message) = socket.recv().await? {
+                socket.send(message).await.expect("it is open");
+            }
+            Ok::<(), duplexer::RecvError>(())
+        })
+    })
+    .await;
+    leaves_in_one_write(address).await;
 }

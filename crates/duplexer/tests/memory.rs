@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use duplexer::{Client, Deflate, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, client_with, host, until};
+use support::{Frame, client_with, host, host_hyper, open, until, upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Passes everything to the system's allocator, and counts the bytes of the current thread.
@@ -253,4 +253,64 @@ async fn a_thousand_idle_connections_hold_no_buffer() {
     }
     let more = live().saturating_sub(before);
     assert!(more < 1000 * 100 + (1 << 20), "{} bytes each", more / 1000);
+}
+
+#[tokio::test]
+async fn a_byte_stream_passes_in_constant_memory_both_ways() {
+    let address = host(&Server::default(), |socket: WebSocket, _| async move {
+        let (mut from, mut to) = tokio::io::split(socket.into_io());
+        tokio::io::copy(&mut from, &mut to).await.map(|_| ())
+    })
+    .await;
+    let socket = until(duplexer::connect(&format!("ws://{address}/"))).await.expect("it listens");
+    let (mut from, mut to) = tokio::io::split(socket.into_io());
+    let (piece, peak) = (piece(), Peak::from_here());
+    let writing = async {
+        for _ in 0..LONG / 2 / piece.len() {
+            to.write_all(&piece).await.expect("it is open");
+        }
+        to.flush().await.expect("it is open");
+    };
+    let reading = async {
+        let mut back = vec![0; piece.len()];
+        for _ in 0..LONG / 2 / piece.len() {
+            from.read_exact(&mut back).await.expect("it is open");
+            assert!(back == piece, "other bytes");
+        }
+    };
+    tokio::join!(writing, reading);
+    // Each end may hold a mebibyte for the reader while the writer waits.
+    assert!(peak.bytes() < 4 * HELD_MAX, "{} bytes", peak.bytes());
+}
+
+/// Waits for a message that does not come.
+async fn wait(mut socket: WebSocket) {
+    // The test ends with its peers.
+    let _ = socket.recv().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_upgraded_costs_no_more_than_a_servers() {
+    const CONNECTIONS: usize = 50;
+    let by_ours = host(&Server::default(), |socket: WebSocket, _| wait(socket)).await;
+    let by_hyper = host_hyper(|request| upgrade(request, |socket, _| wait(socket))).await;
+    let mut each = Vec::new();
+    for address in [by_ours, by_hyper] {
+        let mut peers = Vec::new();
+        for warm in [true, false] {
+            let before = live();
+            for _ in 0..CONNECTIONS {
+                let mut peer = open(address).await;
+                peer.sends(0x89, "there?").await;
+                assert_eq!(peer.hears().await, Frame::new(0x8a, "there?"));
+                peer.forget();
+                peers.push(peer);
+            }
+            if !warm {
+                each.push((live() - before) / CONNECTIONS);
+            }
+        }
+    }
+    // The stack's buffers alone would be 8 KiB, a box around the stream 64 bytes.
+    assert!(each[1] < each[0] + 48, "{each:?} bytes");
 }

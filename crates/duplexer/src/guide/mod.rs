@@ -6,6 +6,9 @@ pub mod first_client {}
 #[doc = include_str!("../../docs/first_server.md")]
 pub mod first_server {}
 
+#[doc = include_str!("../../docs/behind_a_proxy.md")]
+pub mod behind_a_proxy {}
+
 #[doc = include_str!("../../docs/back_pressure.md")]
 pub mod back_pressure {}
 

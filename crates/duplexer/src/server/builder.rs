@@ -314,8 +314,8 @@ impl<S> ServerBuilder<S> {
             proxies: self.guard.proxies,
             caps: Caps::new(self.guard.caps),
             terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
-            tls: self.tls,
             paths: None,
+            tls: self.tls,
             tracker: Tracker::new(),
         };
         Server { inner: Arc::new(inner) }

@@ -163,6 +163,11 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// Whether it counts of an address.
+    pub(crate) const fn has_address(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// One seat for one connection that was counted in all and, perhaps, of an address.
     pub(crate) fn join(one: Option<Box<Self>>, other: Option<Box<Self>>) -> Option<Box<Self>> {
         let (mut seat, mut other) = match (one, other) {

@@ -31,7 +31,15 @@ where
     F: Future<Output: HandlerOutcome>,
 {
     let counted = inner.tracker.task();
-    let opening = open(inner, transport, addresses, handler);
+    resume(counted, open(inner, transport, addresses, handler))
+}
+
+/// The same for a connection whose opening has begun elsewhere, and is counted already.
+pub(crate) fn resume<O, F>(counted: TaskGuard, opening: O) -> Task<O, F>
+where
+    O: Future<Output = Option<Hosted<F>>>,
+    F: Future<Output: HandlerOutcome>,
+{
     Task { opening: Some(Box::pin(opening)), hosted: None, _counted: counted }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use duplexer_proto::handshake::{self, RequestError};
+use duplexer_proto::handshake;
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::prefixed::Prefixed;
 use crate::server::inner::Inner;
-use crate::server::opening::{Accepted, decide};
+use crate::server::opening::{Accepted, decide_in_time};
 use crate::server::rejection::Rejection;
 use crate::server::request::Addresses;
 use crate::server::service::AnyBody;
@@ -59,14 +59,17 @@ async fn serve_plain<S: Send + Sync + 'static>(
     tls: Option<Arc<TlsInfo>>,
     upgrading: &Arc<Upgrading<S>>,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let (inner, tls, upgrading) = (inner.clone(), tls.clone(), upgrading.clone());
         async move {
             if handshake::Request::is_attempted(request.headers()) {
                 return Ok(upgrade(&inner, request, addresses, tls, &upgrading).await);
             }
             match &inner.http {
-                Some(http) => http(request).await,
+                Some(http) => {
+                    request.extensions_mut().insert(addresses);
+                    http(request).await
+                }
                 None => Ok(plain(StatusCode::NOT_FOUND)),
             }
         }
@@ -111,10 +114,7 @@ async fn upgrade<S>(
         Ok(asked) => asked,
         Err(error) => return text(error.response()),
     };
-    let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, asked, addresses, tls)).await;
-    let late = |_| Err(RequestError::TimedOut { after }.into());
-    let mut accepted = match decided.unwrap_or_else(late) {
+    let mut accepted = match decide_in_time(inner, asked, addresses, tls).await {
         Ok(accepted) => accepted,
         Err(error) => {
             return error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text);

@@ -39,11 +39,11 @@ impl<S> Inner<S> {
             origins: self.origins.clone(),
             authorize: self.authorize.clone(),
             http: self.http.clone(),
+            tls: self.tls.clone(),
             paths: Some(paths),
             proxies: self.proxies.clone(),
             caps: self.caps.clone(),
             terms: self.terms.clone(),
-            tls: self.tls.clone(),
             tracker: self.tracker.clone(),
         })
     }

@@ -2,17 +2,18 @@
 
 mod accept;
 mod builder;
-mod caps;
-mod connection;
+pub(crate) mod caps;
+pub(crate) mod connection;
+pub(crate) mod entry;
 mod forwarded;
 mod guard;
 mod guarding;
-mod hosted;
+pub(crate) mod hosted;
 mod http;
-mod inner;
-mod launch;
+pub(crate) mod inner;
+pub(crate) mod launch;
 mod listener;
-mod opening;
+pub(crate) mod opening;
 mod origin;
 mod pattern;
 mod proxy_protocol;
@@ -22,7 +23,7 @@ mod routes;
 mod secure;
 mod service;
 mod serving;
-mod tracker;
+pub(crate) mod tracker;
 mod trust;
 
 pub use builder::{Server, ServerBuilder};

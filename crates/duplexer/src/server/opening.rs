@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
+use crate::server::entry;
 use crate::server::inner::Inner;
-use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
+use crate::server::proxy_protocol::ProxyProtocolError;
 use crate::server::rejection::Rejection;
 use crate::server::request::{Addresses, Request};
 use crate::server::secure::{self, Unsecured};
@@ -63,21 +64,28 @@ async fn open_in_time<S>(
     let after = inner.config.limits.open_timeout;
     let started = clock::now();
     let by = clock::instant(started + after);
-    let late = || OpenError::from(RequestError::TimedOut { after });
-    let admitted = tokio::time::timeout_at(by, admit(inner, &mut transport, addresses, seat));
-    let over = match admitted.await.unwrap_or_else(|_| Err(late())) {
-        Ok(over) => over,
-        // A client that waits for TLS would not understand.
-        Err(error) if inner.tls.is_some() => return Err(error),
-        Err(error) => return Err(explain(&mut transport, error).await?),
-    };
-    // A connection too many has less time for what costs most.
-    let secure_for = if over.is_some() { after.min(REFUSAL_TIME) } else { after };
-    let secure_by = clock::instant(started + secure_for);
-    let secured = secure::secure(inner.tls.as_ref(), transport, secure_by).await;
-    let (mut transport, tls) = match secured {
+    let entered = entry::enter(inner);
+    let header = entry::read_proxy_header(inner, &mut transport, addresses);
+    match tokio::time::timeout_at(by, header).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(decline(inner, transport, error.into()).await),
+        Err(_) => {
+            return Err(decline(inner, transport, RequestError::TimedOut { after }.into()).await);
+        }
+    }
+    let mut over = None;
+    match entered.and_then(|entered| entry::sit(inner, *addresses, entered)) {
+        Ok(taken) => *seat = taken,
+        Err(too_many) => match inner.caps.refuse() {
+            Some(leave) => over = Some((too_many, leave)),
+            None => return Err(OpenError::Over(too_many, None)),
+        },
+    }
+    let secure_by = over.as_ref().map_or(by, |_| by.min(clock::instant(started + REFUSAL_TIME)));
+    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
+    {
         Ok(secured) => secured,
-        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after: secure_for }),
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
         Err(Unsecured::Failed(fault, mut transport)) => {
             match secure::answer(&fault) {
                 Some(response) => refuse(&mut transport, &response).await?,
@@ -87,39 +95,17 @@ async fn open_in_time<S>(
             return Err(OpenError::Tls(fault));
         }
     };
-    addresses.tls |= tls.is_some();
     let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
-    match tokio::time::timeout_at(by, answer).await.unwrap_or_else(|_| Err(late())) {
+    let answered = tokio::time::timeout_at(by, answer).await;
+    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => Ok(Opened::WebSocket(accepted, transport)),
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
-        Err(error) => Err(explain(&mut transport, error).await?),
-    }
-}
-
-/// Tells the client why no connection is opened, where there is something to tell.
-async fn explain(transport: &mut Transport, error: OpenError) -> Result<OpenError, OpenError> {
-    if let Some(response) = error.response() {
-        refuse(transport, &response).await?;
-    }
-    Ok(error)
-}
-
-/// Lets a proxy introduce its client, and counts the connection in `seat`. One too many has leave to be refused in words, if not too
-/// many are.
-async fn admit<S>(
-    inner: &Inner<S>,
-    transport: &mut Transport,
-    addresses: &mut Addresses,
-    seat: &mut Option<Box<Seat>>,
-) -> Result<Option<(Over, Refusing)>, OpenError> {
-    let counted = inner.caps.enter(clock::now());
-    read_proxy_header(inner, transport, addresses).await?;
-    match counted.and_then(|counted| take_seat(inner, addresses, counted, seat)) {
-        Ok(()) => Ok(None),
-        Err(over) => match inner.caps.refuse() {
-            Some(leave) => Ok(Some((over, leave))),
-            None => Err(OpenError::Over(over, None)),
-        },
+        Err(error) => {
+            if let Some(response) = error.response() {
+                refuse(&mut transport, &response).await?;
+            }
+            Err(error)
+        }
     }
 }
 
@@ -151,56 +137,6 @@ async fn read_and_answer<S>(
         }
         _ => Err(OpenError::NotWebSocket),
     }
-}
-
-/// Lets a proxy say who its client is before anything else.
-async fn read_proxy_header<S>(
-    inner: &Inner<S>,
-    transport: &mut Transport,
-    addresses: &mut Addresses,
-) -> Result<(), OpenError> {
-    let protocol = inner.proxies.protocol;
-    if protocol == ProxyProtocol::Off {
-        return Ok(());
-    }
-    let required = protocol == ProxyProtocol::Required;
-    if !inner.proxies.trusted.contain(addresses.known_client()) {
-        return if required { Err(ProxyProtocolError::NotTrusted.into()) } else { Ok(()) };
-    }
-    match proxy_protocol::read(transport).await? {
-        (Some(source), _) => {
-            addresses.client = source.client;
-            addresses.tls |= source.tls;
-        }
-        (None, _) if required => return Err(ProxyProtocolError::Missing.into()),
-        (None, before) => put_back(transport, before),
-    }
-    Ok(())
-}
-
-/// Lets bytes that were read be read again.
-fn put_back(transport: &mut Transport, before: Bytes) {
-    let nothing = Transport::other(tokio::io::empty());
-    let transport_itself = std::mem::replace(transport, nothing);
-    *transport = Transport::other(Prefixed { before, transport: transport_itself });
-}
-
-/// Counts a connection of its address as well, unless a proxy has still to say whose that is.
-fn take_seat<S>(
-    inner: &Inner<S>,
-    addresses: &Addresses,
-    counted: Option<Box<Seat>>,
-    seat: &mut Option<Box<Seat>>,
-) -> Result<(), Over> {
-    let client = addresses.known_client();
-    let of_address = match client {
-        Some(client) if !inner.proxies.trusted.contain(Some(client)) => {
-            inner.caps.sit(client, clock::now())?
-        }
-        _ => None,
-    };
-    *seat = Seat::join(counted, of_address);
-    Ok(())
 }
 
 /// Lets a connection too many ask, so that it can read the answer.
@@ -247,19 +183,54 @@ pub(crate) async fn decide<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Accepted<S>, OpenError> {
+    let request = check(inner, request, addresses, tls)?;
+    let seat = entry::seat_behind_proxy(inner, &request)
+        .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
+    let state = (inner.authorize)(request.clone()).await?;
+    Ok(Accepted { seat, ..accept(inner, request, state)? })
+}
+
+/// The part of the judgement that needs no `authorize`.
+pub(crate) fn check<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Request, OpenError> {
     let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
     let request = Request::new(request, addresses, tls, &inner.proxies).on_route(matched);
-    let seat = match request.client() {
-        Some(client) if request.comes_from_proxy() => inner
-            .caps
-            .sit(client, clock::now())
-            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?,
-        _ => None,
-    };
     inner.origins.check(&request)?;
-    let state = (inner.authorize)(request.clone()).await?;
+    Ok(request)
+}
+
+/// Prepares the answer to a request that was judged well.
+pub(crate) fn accept<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<Accepted<S>, OpenError> {
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat })
+    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+}
+
+/// Judges a request that an HTTP stack has read, within the time of an opening.
+pub(crate) async fn decide_in_time<S>(
+    inner: &Inner<S>,
+    request: handshake::Request,
+    addresses: Addresses,
+    tls: Option<Arc<TlsInfo>>,
+) -> Result<Accepted<S>, OpenError> {
+    let after = inner.config.limits.open_timeout;
+    let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
+    decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
+}
+
+/// Tells who has not come as far as TLS or HTTP what was wrong, unless TLS is what it expects to hear.
+async fn decline<S>(inner: &Inner<S>, mut transport: Transport, error: OpenError) -> OpenError {
+    match error.response().filter(|_| inner.tls.is_none()) {
+        Some(response) => refuse(&mut transport, &response).await.err().unwrap_or(error),
+        None => error,
+    }
 }
 
 /// Sends an answer that refuses, and lets the client read it before the transport goes.

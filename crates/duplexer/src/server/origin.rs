@@ -74,7 +74,7 @@ impl Origins {
     }
 
     /// Refuses a request from a page that may not connect.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Rejection> {
+    pub(crate) fn check<S>(&self, request: &Request<S>) -> Result<(), Rejection> {
         let Some(origin) = request.origin() else { return Ok(()) };
         match &self.rule {
             Rule::Any => return Ok(()),

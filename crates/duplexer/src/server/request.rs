@@ -38,7 +38,7 @@ pub(crate) struct Matched {
     pub(crate) params: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Head {
     request: handshake::Request,
     addresses: Addresses,
@@ -54,11 +54,7 @@ impl Request {
         tls: Option<Arc<TlsInfo>>,
         proxies: &Proxies,
     ) -> Self {
-        let known = addresses.known_client();
-        let told = proxies
-            .trusted
-            .contain(known)
-            .then(|| told(request.headers(), proxies.headers, known, &proxies.trusted));
+        let told = hear(&request, addresses, proxies);
         Self { head: Arc::new(Head { request, addresses, tls, told }), matched: None, state: () }
     }
 
@@ -120,7 +116,8 @@ impl<S> Request<S> {
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         let told = self.head.told.as_ref().and_then(|told| told.tls);
-        if told.unwrap_or(self.head.addresses.tls) { "https" } else { "http" }
+        let ours = self.head.tls.is_some() || self.head.addresses.tls;
+        if told.unwrap_or(ours) { "https" } else { "http" }
     }
 
     /// The `Origin`: who, for a browser, runs the page that asks.
@@ -186,9 +183,27 @@ impl<S> Request<S> {
         self.head.told.is_some()
     }
 
+    /// The same with these addresses.
+    pub(crate) fn at(self, addresses: Addresses, proxies: &Proxies) -> Self {
+        let told = hear(&self.head.request, addresses, proxies);
+        let head = Head { addresses, told, ..Arc::unwrap_or_clone(self.head) };
+        Self { head: Arc::new(head), ..self }
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.head.addresses
+    }
+
     pub(crate) fn handshake(&self) -> &handshake::Request {
         &self.head.request
     }
+}
+
+/// What trusted proxies say of a request, where it comes from one.
+fn hear(request: &handshake::Request, addresses: Addresses, proxies: &Proxies) -> Option<Told> {
+    let known = addresses.known_client();
+    let trusted = proxies.trusted.contain(known);
+    trusted.then(|| told(request.headers(), proxies.headers, known, &proxies.trusted))
 }
 
 /// The addresses of a transport's two ends, where it has any. By default none is known.

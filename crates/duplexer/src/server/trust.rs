@@ -21,7 +21,8 @@ pub struct TrustedProxies {
 
 impl TrustedProxies {
     /// These addresses and networks (`10.1.2.3`, `10.0.0.0/8`, `2001:db8::/32`); `unix` stands for all peers that have no address:
-    /// those of a Unix socket, and of [`serve_over`](crate::Server::serve_over) where it was told of none.
+    /// those of a Unix socket, and of [`serve_over`](crate::Server::serve_over) and [`upgrade`](crate::Server::upgrade) where
+    /// they were told of none.
     ///
     /// # Errors
     /// The first that is neither.

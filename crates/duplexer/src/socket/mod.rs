@@ -1,6 +1,7 @@
 //! What users hold: the socket, its halves, and messages as streams. Every wait here polls the driver; no tasks.
 
 mod halves;
+mod io;
 mod outcome;
 mod reader;
 mod sink;
@@ -8,6 +9,7 @@ mod websocket;
 mod writer;
 
 pub use halves::{Receiver, Sender};
+pub use io::ByteStream;
 pub use outcome::{ControlError, PingError, RecvError, SendError, TrySendError};
 pub use reader::MessageReader;
 pub use websocket::WebSocket;

@@ -6,9 +6,11 @@
 mod frames;
 mod opening;
 mod peer;
+mod stack;
 
 pub(crate) use frames::{Frame, close_body, frame};
 pub(crate) use opening::{
     REQUEST, answer_to, client, client_over, client_with, dial, host, open, open_with, until,
 };
 pub(crate) use peer::{Peer, Role};
+pub(crate) use stack::{host_hyper, serve_hyper, upgrade};

@@ -90,7 +90,11 @@ pub(crate) async fn open_with(address: SocketAddr, headers: &str) -> (Peer<TcpSt
     peer.sends_bytes(format!("{REQUEST}{headers}\r\n")).await;
     let head = peer.hears_head().await;
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
-    assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    let accepts = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap_or_default();
+        name.eq_ignore_ascii_case("sec-websocket-accept") && value == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    };
+    assert!(head.lines().any(accepts), "{head}");
     (peer, head)
 }
 

@@ -7,6 +7,7 @@ mod authority;
 mod breaking;
 mod credentials;
 mod meeting;
+mod proxied;
 mod serving;
 #[path = "../support/mod.rs"]
 mod support;

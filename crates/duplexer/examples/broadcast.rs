@@ -1,0 +1,44 @@
+//! What one says, all hear: `cargo run --example broadcast`. A message is framed and compressed once, however many hear it.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use duplexer::{Prepared, RecvError, Sender, Server, WebSocket};
+use tokio::net::TcpListener;
+
+/// Everyone who is there.
+#[derive(Clone, Debug, Default)]
+pub struct Room(Arc<Mutex<Vec<Sender>>>);
+
+impl Room {
+    /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
+    pub fn send(&self, prepared: &Prepared) {
+        let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        everyone.retain(|one| {
+            let sent = one.try_send_prepared(prepared).is_ok();
+            if !sent {
+                one.abort();
+            }
+            sent
+        });
+    }
+
+    /// Hears one member, to its end.
+    pub async fn host(self, socket: WebSocket) -> Result<(), RecvError> {
+        let (sender, mut receiver) = socket.split();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        while let Some(message) = receiver.recv().await? {
+            self.send(&Prepared::new(message));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    println!("ws://{}/", listener.local_addr()?);
+    let room = Room::default();
+    Server::default().serve(listener, move |socket, _| room.clone().host(socket)).await?;
+    Ok(())
+}
