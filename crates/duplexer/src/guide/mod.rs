@@ -9,6 +9,10 @@ pub mod first_server {}
 #[doc = include_str!("../../docs/behind_a_proxy.md")]
 pub mod behind_a_proxy {}
 
+#[cfg(feature = "tls")]
+#[doc = include_str!("../../docs/tls.md")]
+pub mod tls {}
+
 #[doc = include_str!("../../docs/back_pressure.md")]
 pub mod back_pressure {}
 

@@ -2,7 +2,6 @@
 //! meet over pipes in memory; certificates are made for each test.
 #![cfg(feature = "tls")]
 
-mod admitting;
 mod authority;
 mod breaking;
 mod credentials;
