@@ -8,6 +8,7 @@ pub mod cases;
 pub mod judge;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod relay;
 pub mod summary;

@@ -2,6 +2,8 @@
 //!
 //! This file provides the peers; the dialogues are the ignored tests of `conformance/tests/`.
 
+use clap::ValueEnum;
+
 use crate::tools::{self, Place, TestRun};
 
 /// What `cargo xtask interop` takes on its command line.
@@ -18,6 +20,8 @@ enum Peer {
     Ws,
     /// PyPI `websockets`
     Websockets,
+    /// npm `ws` and PyPI `websockets`, as clients of an axum application
+    Frameworks,
     /// The chat page in Debian's headless Chromium
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
@@ -26,15 +30,13 @@ enum Peer {
     Tls,
     /// nginx and HAProxy in front of our server
     Proxied,
+    /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
+    Proxies,
 }
 
 /// Runs the chore; an error is printed and fails the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let peers = if args.peers.is_empty() {
-        vec![Peer::Ws, Peer::Websockets, Peer::Curl, Peer::Tls, Peer::Proxied, Peer::Browser]
-    } else {
-        args.peers
-    };
+    let peers = if args.peers.is_empty() { Peer::value_variants().to_vec() } else { args.peers };
     let mut failed = Vec::new();
     for peer in peers {
         println!("interop: {peer:?}");
@@ -56,6 +58,10 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Websockets => TestRun::new("websockets")
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
+        Peer::Frameworks => TestRun::new("frameworks")
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
@@ -69,6 +75,14 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Proxied => TestRun::new("proxied")
             .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
             .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),
+        Peer::Proxies => TestRun::new("proxies")
+            .env("DUPLEXER_SQUID", tools::program("squid", &["squid"])?)
+            .env("DUPLEXER_SQUID_LOGIN", "/usr/lib/squid/basic_ncsa_auth")
+            .env("DUPLEXER_TINYPROXY", tools::program("tinyproxy", &["tinyproxy"])?)
+            .env("DUPLEXER_MICROSOCKS", tools::program("microsocks", &["microsocks"])?)
+            .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)

@@ -196,7 +196,33 @@ pub(crate) struct Connect {
     pub(crate) wait: Patience,
 
     #[command(flatten)]
+    pub(crate) way: Way,
+
+    #[command(flatten)]
     pub(crate) wire: Wire,
+}
+
+/// How a server is reached.
+#[derive(Args, Debug)]
+pub(crate) struct Way {
+    /// Connect through this proxy: [SCHEME://][USER:PASSWORD@]HOST[:PORT], with http (the default), https, socks5, socks5h (the proxy
+    /// looks names up), socks4 or socks4a.
+    ///
+    /// Without this, the environment names it: for wss:// the first that is set of wss_proxy, https_proxy and all_proxy, for ws:// of
+    /// ws_proxy, http_proxy and all_proxy, in lower case before upper case. Hosts in no_proxy, such as
+    /// 'localhost,.example.com,10.0.0.0/8', are connected to directly; `*` means all.
+    #[arg(long, value_name = "URL", value_parser = values::proxy, conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<duplexer::Proxy>,
+
+    /// Connect directly, whatever proxies the environment names.
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
+
+    /// Connect to this Unix socket, and through no proxy; the URL still says what is asked for. On Linux, `@name` is an abstract
+    /// name.
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "no_proxy"])]
+    pub(crate) unix: Option<std::path::PathBuf>,
 }
 
 #[cfg(test)]

@@ -15,7 +15,12 @@
 //!
 //! The protocol itself, without I/O, is the crate `duplexer-proto`. Signatures name types of the crates [`http`] and [`bytes`](Bytes):
 //! both are re-exported, so that users need no version of their own. [`ServerBuilder::http`] alone also names those of hyper 1
-//! and tower-service.
+//! and tower-service. Beside an HTTP server that is there already, [`Upgrade`] takes what it has read.
+//!
+//! # Cargo features
+//!
+//! On by default: `tls` (`wss` on both sides). Off: `axum` ([`Upgrade`] as an extractor of axum 0.8), `blocking` (sockets for threads), `metrics`
+//! (the `metrics` facade), `ring` (another provider for TLS), `testing` (connected pairs in memory). Each only adds.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
 mod client;
@@ -31,6 +36,7 @@ mod input;
 mod local;
 mod pace;
 mod prefixed;
+mod reconnect;
 mod server;
 mod socket;
 mod terms;
@@ -52,6 +58,10 @@ pub use duplexer_proto::{
     Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
 };
 pub use http;
+pub use reconnect::{
+    Attempt, Decision, Loss, LossCause, Reconnect, ReconnectBuilder, ReconnectError,
+    ReconnectSendError, ReconnectSender, ReconnectState,
+};
 pub use server::{
     Addresses, ForwardedHeaders, HandlerOutcome, Listener, Listeners, Origins, ProxyProtocol,
     Rejection, Request, RouteError, Routes, Server, ServerBuilder, TrustedProxies,

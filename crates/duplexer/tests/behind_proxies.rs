@@ -235,3 +235,47 @@ async fn caps_of_an_address_count_the_clients_behind_the_proxy() {
         assert!(head.starts_with("HTTP/1.1 503 ") && text.contains("192.0.2.1"), "{head}{text}");
     }
 }
+
+/// Answers every request with 204.
+#[derive(Clone)]
+struct Nothing;
+
+impl tower_service::Service<http::Request<hyper::body::Incoming>> for Nothing {
+    type Response = http::Response<http_body_util::Empty<bytes::Bytes>>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<hyper::body::Incoming>) -> Self::Future {
+        let mut response = http::Response::new(http_body_util::Empty::new());
+        *response.status_mut() = http::StatusCode::NO_CONTENT;
+        std::future::ready(Ok(response))
+    }
+}
+
+#[tokio::test]
+async fn on_a_connection_for_many_clients_each_request_has_its_own() {
+    let builder = trusting(&["127.0.0.1"]).connections_per_address_max(1).http(Nothing);
+    let address = host(&builder.build(), tell).await;
+    // Plain requests of the same client, before and beside its WebSocket, do not count.
+    let plain = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n";
+    let mut open = Vec::new();
+    for (client, status) in [("192.0.2.1", "101"), ("192.0.2.2", "101"), ("192.0.2.1", "503")] {
+        let mut peer = dial(address).await;
+        peer.sends_bytes(plain).await;
+        assert!(peer.hears_head().await.starts_with("HTTP/1.1 204 "));
+        peer.sends_bytes(format!("{REQUEST}X-Forwarded-For: {client}\r\n\r\n")).await;
+        let head = peer.hears_head().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{client}: {head}");
+        if status == "101" {
+            assert!(peer.hears().await.payload.starts_with(client.as_bytes()));
+        }
+        open.push(peer);
+    }
+}

@@ -3,6 +3,7 @@
 
 mod encrypted;
 mod mistakes;
+mod proxies;
 mod serving;
 mod stopping;
 mod support;

@@ -121,9 +121,8 @@ impl ClientBuilder {
     /// Follows at most so many redirects (301, 302, 303, 307 and 308) in [`connect`](Client::connect). Default 0: none is followed.
     ///
     /// All of them share one [`open_timeout`](Limits::open_timeout). `http` and `https` in a `Location` stand for `ws` and `wss`. A
-    /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind:
-    /// `Authorization`, `Proxy-Authorization` and `Cookie` among the [headers](Self::header), and the user and the password of
-    /// the URI; a [jar](Self::cookies) sends to each server what it may see. All else is sent to each. A user and a password in
+    /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind: `Authorization`
+    /// of any origin, `Proxy-Authorization` and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each. A user and a password in
     /// a `Location` are not used.
     #[must_use]
     pub fn redirects(mut self, max: usize) -> Self {
@@ -132,7 +131,7 @@ impl ClientBuilder {
     }
 
     /// Sets the `Origin` of the opening request (RFC 6455 §4.1, item 8), which browsers send and others need not. One with
-    /// characters that no header may have is [refused when connecting](ConnectError::OriginInvalid).
+    /// characters that no header may have is [refused when connecting](crate::ConnectError::OriginInvalid).
     #[must_use]
     pub fn origin(mut self, origin: &str) -> Self {
         let value = HeaderValue::from_str(origin);

@@ -60,7 +60,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a connection over TCP, and over TLS where the URI begins with `wss`, within [`Limits::open_timeout`], through a
+    /// Opens a connection over TCP, and over TLS where the URI begins with `wss`, within [`Limits::open_timeout`](crate::Limits::open_timeout), through a
     /// [proxy](crate::Proxy) where the environment names one. The addresses of a name are raced (RFC 8305). A user and a password
     /// in the URI are sent as [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set. Redirects are
     /// followed as the setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
@@ -88,7 +88,7 @@ impl Client {
         .await
     }
 
-    /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`]. A stream
+    /// Opens a connection over a byte stream that leads to the server of `uri`, within [`Limits::open_timeout`](crate::Limits::open_timeout). A stream
     /// for a `wss` URI has to be encrypted already; see [`connect_tls_over`](Client::connect_tls_over). Follows no redirects: the
     /// stream leads nowhere else. Cancel-safe.
     ///
@@ -155,7 +155,7 @@ impl Client {
         let uri = trail.uri();
         let after = self.config.limits.open_timeout;
         let by = Deadline { at: clock::instant(started + after), after };
-        let transport = self.dialler.dial(uri, by).await?;
+        let transport = self.dialler.dial(uri, &self.tls, by).await?;
         let (transport, tls) = self.secure(uri, transport).await?;
         Ok(self.open(trail, transport, started).await?.with_tls(tls))
     }

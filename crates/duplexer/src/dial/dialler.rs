@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::dial::proxy::{Choice, Proxy, ProxyError, ProxyFault, tunnel};
 use crate::dial::tcp::{self, DialError, authority};
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// Ways to servers.
@@ -36,8 +37,14 @@ impl Dialler {
         self
     }
 
-    /// A byte stream that leads to the host of `uri`. Cancel-safe: dropped, it leaves nothing open.
-    pub(crate) async fn dial(&self, uri: &WsUri, by: Deadline) -> Result<Transport, DialFault> {
+    /// A byte stream that leads to the host of `uri`; `tls` is for proxies, the server's own is put on it by the caller. Cancel-safe:
+    /// dropped, it leaves nothing open.
+    pub(crate) async fn dial(
+        &self,
+        uri: &WsUri,
+        tls: &ClientTls,
+        by: Deadline,
+    ) -> Result<Transport, DialFault> {
         #[cfg(unix)]
         if let Some(path) = &self.unix_socket {
             let opened = timeout_at(by.at, tokio::net::UnixStream::connect(path)).await;
@@ -49,7 +56,7 @@ impl Dialler {
         match self.proxy.choose(uri.is_secure(), host, port) {
             None => direct(host, port, by).await.map_err(DialFault::Dial),
             Some(choice) => {
-                let tunnelled = through(choice, host, port, by).await;
+                let tunnelled = through(choice, tls, host, port, by).await;
                 tunnelled.map_err(|fault| {
                     let target = authority(host, port);
                     DialFault::Proxy(Box::new(ProxyError::new(choice, target, fault)))
@@ -68,12 +75,13 @@ async fn direct(host: &str, port: u16, by: Deadline) -> Result<Transport, DialEr
 
 async fn through(
     choice: &Choice,
+    tls: &ClientTls,
     host: &str,
     port: u16,
     by: Deadline,
 ) -> Result<Transport, ProxyFault> {
     let url = choice.url.as_ref().map_err(|error| ProxyFault::Setting(error.clone()))?;
-    let tunnelled = timeout_at(by.at, tunnel(url, host, port)).await;
+    let tunnelled = timeout_at(by.at, tunnel(url, tls, host, port)).await;
     tunnelled.unwrap_or(Err(ProxyFault::TimedOut { after: by.after }))
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     turn_over: bool,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Box<Failure>>,
+    /// Bytes that waited to be written when the transport went.
+    pub(crate) unsent_bytes: usize,
     timer: Option<Pin<Box<Sleep>>>,
     /// The timer knows `last_waiting`.
     timer_polled: bool,
@@ -98,6 +100,7 @@ impl Driver {
             turn_bytes: 0,
             turn_over: false,
             failure: None,
+            unsent_bytes: 0,
             timer: None,
             timer_polled: false,
             writer_by: None,
@@ -217,12 +220,16 @@ impl Driver {
             return false;
         }
         let now = clock::now();
-        let state = self.conn.state();
+        let (state, waiting) = (self.conn.state(), self.conn.queued_bytes());
         if self.account.rests_until().is_some() {
             // What the peer has said is not read now.
             self.conn.heard();
         }
-        match self.conn.handle_timeout(now, &mut local.scratch) {
+        let timed_out = self.conn.handle_timeout(now, &mut local.scratch);
+        if timed_out.is_some() {
+            self.unsent_bytes += waiting.saturating_sub(self.conn.queued_bytes());
+        }
+        match timed_out {
             None => {}
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
             Some(_) => self.end_from(state, Failure::CloseOverdue),
@@ -360,6 +367,7 @@ impl Driver {
         if matches!(state, State::Open | State::Closing) {
             self.failure.get_or_insert_with(|| Box::new(failure));
         }
+        self.unsent_bytes += self.conn.queued_bytes();
         self.conn.transport_ended(blame);
         // Giving back never fails.
         let _ = self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes));
@@ -375,6 +383,7 @@ impl Driver {
             self.failure = Some(Box::new(Failure::Io(Arc::new(error))));
         }
         let waiting = self.conn.queued_bytes();
+        self.unsent_bytes += waiting;
         self.conn.wrote(waiting, &mut local.scratch);
         self.shut = true;
         self.news = true;

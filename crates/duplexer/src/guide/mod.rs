@@ -9,6 +9,9 @@ pub mod first_server {}
 #[doc = include_str!("../../docs/behind_a_proxy.md")]
 pub mod behind_a_proxy {}
 
+#[doc = include_str!("../../docs/server_behind_a_proxy.md")]
+pub mod server_behind_a_proxy {}
+
 #[cfg(feature = "tls")]
 #[doc = include_str!("../../docs/tls.md")]
 pub mod tls {}
@@ -18,6 +21,9 @@ pub mod back_pressure {}
 
 #[doc = include_str!("../../docs/closing.md")]
 pub mod closing {}
+
+#[doc = include_str!("../../docs/reconnecting.md")]
+pub mod reconnecting {}
 
 #[doc = include_str!("../../docs/limits.md")]
 pub mod limits {}

@@ -271,7 +271,8 @@ impl<S> ServerBuilder<S> {
     }
 
     /// Answers requests that do not ask for a WebSocket with a tower service, such as an axum router. WebSocket requests on the
-    /// same connection, also later ones, still go to the handler. Default: 426 for all of them.
+    /// same connection, also later ones, still go to the handler. The service finds the connection's [`Addresses`] among the
+    /// request's extensions. Default: 426 for all of them.
     #[must_use]
     pub fn http<V, B>(mut self, service: V) -> Self
     where

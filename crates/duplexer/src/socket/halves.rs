@@ -316,6 +316,11 @@ impl Sender {
         self.handle.look(|driver| driver.conn.queued_bytes())
     }
 
+    /// Bytes that were queued and will not be written, or have not been yet.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.handle.look(|driver| driver.unsent_bytes + driver.conn.queued_bytes())
+    }
+
     /// How the connection ended, or is ending; `None` while it is open.
     #[must_use]
     pub fn close_info(&self) -> Option<CloseInfo> {

@@ -232,8 +232,30 @@ async fn close<S>(accepted: Accepted<S>, transport: Transport, error: &OpenError
 fn complete(told: Addresses, transport: &Transport) -> io::Result<Addresses> {
     let Transport::Tcp(stream) = transport else { return Ok(told) };
     stream.set_nodelay(true)?;
-    let mut found = Addresses::of(stream)?;
-    found.peer = told.peer.or(found.peer);
-    found.local = told.local.or(found.local);
-    Ok(found)
+    let found = Addresses::of(stream)?;
+    let (peer, local) = (told.peer.or(found.peer), told.local.or(found.local));
+    Ok(Addresses { peer, local, ..told })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tcp_stream_sends_small_messages_at_once_and_what_was_told_counts() {
+        // axum's `serve` leaves TCP_NODELAY off.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        stream.set_nodelay(false).expect("a TCP stream");
+        let local = stream.local_addr().expect("it is open");
+        let transport = Transport::Tcp(stream);
+        let told = Addresses { peer: Some(([192, 0, 2, 1], 80).into()), ..Addresses::default() };
+        let found = complete(told, &transport).expect("it is open");
+        assert_eq!(found, Addresses { local: Some(local), ..told });
+        let Transport::Tcp(stream) = transport else { unreachable!("as it was made") };
+        assert!(stream.nodelay().expect("a TCP stream"));
+    }
 }

@@ -115,6 +115,26 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_unix_stream_comes_back_as_it_was() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+            tell.send(hyper::upgrade::on(&mut request)).expect("the test listens");
+            let response = Response::builder().status(101).body(String::new());
+            std::future::ready(Ok::<_, Infallible>(response.expect("a response")))
+        });
+        let served = http1::Builder::new().serve_connection(TokioIo::new(ours), service);
+        let request =
+            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: u\r\n\r\nearly";
+        theirs.write_all(request).await.expect("it is open");
+        served.with_upgrades().await.expect("an upgrade");
+        let upgraded = told.recv().await.expect("a request").await.expect("an upgrade");
+        let (_, early) = unwrap::<UnixStream>(upgraded).expect("a Unix stream");
+        assert_eq!(early, "early");
+    }
+
     #[tokio::test]
     async fn nothing_of_axum_stays_in_the_path() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

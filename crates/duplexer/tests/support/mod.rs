@@ -4,11 +4,13 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod frames;
+mod lab;
 mod opening;
 mod peer;
 mod stack;
 
 pub(crate) use frames::{Frame, close_body, frame};
+pub(crate) use lab::{Arrivals, accept, lab, lab_with, refuses};
 pub(crate) use opening::{
     REQUEST, answer_to, client, client_over, client_with, dial, host, open, open_with, until,
 };

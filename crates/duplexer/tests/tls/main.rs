@@ -6,6 +6,7 @@ mod authority;
 mod breaking;
 mod credentials;
 mod meeting;
+mod moving;
 mod proxied;
 mod serving;
 #[path = "../support/mod.rs"]

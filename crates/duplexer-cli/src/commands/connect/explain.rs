@@ -1,7 +1,8 @@
 //! The library's errors in the words of the command line: which option, which address, what to write instead.
 
 use duplexer::{
-    CloseCode, ConnectError, HandshakeError, RecvError, SetupError, TlsError, TlsFault, UriError,
+    CloseCode, ConnectError, DialError, HandshakeError, ProxyFault, RecvError, SetupError,
+    TlsError, TlsFault, UriError,
 };
 
 /// Why there is no connection to `url`.
@@ -12,9 +13,17 @@ pub(super) fn opening(error: &ConnectError, url: &str) -> String {
         }
         ConnectError::Tls(error) => tls(error),
         ConnectError::TimedOut { after }
+        | ConnectError::Dial(DialError::TimedOut { after, .. })
         | ConnectError::Handshake(HandshakeError::TimedOut { after, .. }) => {
             format!("{url} did not open the connection within {after:?}")
         }
+        ConnectError::Proxy(error) => match (&error.fault, option(error.named_by)) {
+            (ProxyFault::TimedOut { after }, named_by) => format!(
+                "the proxy {}, named by {named_by}, opened no tunnel to {} within {after:?}",
+                error.proxy, error.target
+            ),
+            (_, named_by) => error.to_string().replacen(error.named_by, named_by, 1),
+        },
         ConnectError::Setup(SetupError::HeaderReserved { name }) => match name.as_str() {
             "sec-websocket-protocol" => {
                 format!("write --subprotocol in place of --header for `{name}`")
@@ -40,6 +49,14 @@ fn tls(error: &TlsError) -> String {
             format!("{peer} wants a certificate of the client, which this program cannot show")
         }
         _ => error.to_string(),
+    }
+}
+
+/// What named a proxy: a variable is the user's own, a setting is an option here.
+fn option(named_by: &'static str) -> &'static str {
+    match named_by.contains(' ') {
+        true => "--proxy",
+        false => named_by,
     }
 }
 
@@ -94,9 +111,11 @@ mod tests {
     #[test]
     fn no_error_speaks_of_the_librarys_settings_and_methods() {
         let after = std::time::Duration::from_secs(10);
+        let dial = DialError::TimedOut { authority: "example.com:443".to_owned(), after };
         let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
         for (error, says) in [
             (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
+            (ConnectError::Dial(dial), "did not open the connection within 10s"),
             (timed_out.into(), "did not open the connection within 10s"),
             (SetupError::HeaderReserved { name: http::header::UPGRADE }.into(), "leave it out"),
             (

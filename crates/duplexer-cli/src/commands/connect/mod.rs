@@ -15,6 +15,8 @@ use duplexer::{Client, WebSocket};
 use crate::arguments::Connect;
 use crate::commands::connect::conversation::converse;
 use crate::signals::Signals;
+#[cfg(unix)]
+use crate::values::unix_path;
 
 /// Runs until the input is answered, the server closes, or a signal comes.
 pub(crate) fn run(options: &Connect) -> Result<ExitCode, Box<dyn Error>> {
@@ -50,6 +52,13 @@ fn client(options: &Connect) -> Client {
     }
     for authority in options.authorities.iter().flat_map(|file| &file.0) {
         client = client.add_root(authority.clone());
+    }
+    if options.way.proxy.is_some() || options.way.no_proxy {
+        client = client.proxy(options.way.proxy.clone());
+    }
+    #[cfg(unix)]
+    if let Some(path) = &options.way.unix {
+        client = client.unix_socket(unix_path(path));
     }
     client.danger_accept_invalid_certificates(options.insecure).build()
 }

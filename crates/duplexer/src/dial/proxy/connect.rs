@@ -32,16 +32,17 @@ pub(super) async fn connect(
     let mut settings = http1::Builder::new();
     settings.title_case_headers(true).max_buf_size(HEAD_BYTES_MAX).max_header_size(HEAD_BYTES_MAX);
     let opened = settings.handshake(TokioIo::new(transport)).await;
-    let (mut sender, connection) = opened.map_err(fault)?;
+    let (mut sender, connection) = opened.map_err(|error| fault(&error))?;
     let mut running = Running { connection, ended: false };
     let response = running.beside(sender.send_request(request(target, credentials)?)).await;
-    let response = response.map_err(fault)?;
+    let response = response.map_err(|error| fault(&error))?;
     if response.status().is_success() {
         return Ok(running.into_tunnel().await);
     }
     let response = Box::new(running.refusal(response).await);
     Err(match response.status() {
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+        // Tinyproxy says 401 of credentials that are wrong.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => {
             ProxyFault::CredentialsWanted { sent: credentials.is_some(), response }
         }
         _ => ProxyFault::Refused { response },
@@ -120,17 +121,22 @@ impl Running {
 }
 
 /// Why there is no response.
-fn fault(error: hyper::Error) -> ProxyFault {
+fn fault(error: &hyper::Error) -> ProxyFault {
     use std::error::Error;
+    let source = error.source();
+    if error.is_canceled() {
+        // Before the request was written: the cause is what happened then.
+        let cause = source.and_then(|source| source.downcast_ref::<hyper::Error>());
+        return cause.map_or(ProxyFault::Closed, fault);
+    }
     if error.is_parse_too_large() {
         return ProxyFault::HeadTooLarge { bytes_max: HEAD_BYTES_MAX };
     }
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    if error.is_incomplete_message() || error.is_closed() {
         return ProxyFault::Closed;
     }
-    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    match source {
-        Some(io) => ProxyFault::Io(std::io::Error::new(io.kind(), error)),
+    match source.and_then(|source| source.downcast_ref::<std::io::Error>()) {
+        Some(io) => ProxyFault::Io(std::io::Error::new(io.kind(), io.to_string())),
         None => ProxyFault::Garbage { what: error.to_string() },
     }
 }
@@ -294,6 +300,9 @@ mod tests {
             let Err(ProxyFault::CredentialsWanted { sent, response }) = tunnel else { panic!() };
             assert_eq!((sent, &response.body()[..]), (credentials.is_some(), &b"no"[..]));
         }
+        let unusual = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n";
+        let fault = refused(unusual, Then::Ends).await;
+        assert!(matches!(fault, ProxyFault::CredentialsWanted { .. }), "{fault:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -336,6 +345,19 @@ mod tests {
         ] {
             let fault = refused(garbage, Then::Waits).await;
             assert!(matches!(fault, ProxyFault::Garbage { .. }), "{garbage:?}: {fault:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_speaks_before_being_asked_is_no_http_proxy() {
+        for banner in
+            ["SSH-2.0-OpenSSH_9.6\r\n", "220 mail.example ESMTP\r\n", "HTTP/1.1 200 OK\r\n\r\n"]
+        {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(banner.as_bytes()).await.expect("room");
+            let asking = timeout(PATIENCE, connect(Transport::other(ours), "h:80", None)).await;
+            let fault = asking.expect("an end").err().expect("no tunnel");
+            assert!(matches!(fault, ProxyFault::Garbage { .. }), "{banner}: {fault:?}");
         }
     }
 

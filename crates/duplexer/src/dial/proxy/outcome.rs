@@ -5,11 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use http::Response;
-use http::header::PROXY_AUTHENTICATE;
+use http::header::{HeaderValue, PROXY_AUTHENTICATE, WWW_AUTHENTICATE};
 
 use crate::dial::proxy::socks::SocksFault;
 use crate::dial::proxy::url::{Choice, ProxyUrlError};
 use crate::dial::tcp::DialError;
+use crate::tls::TlsError;
 
 /// A proxy opened no tunnel to a server.
 ///
@@ -58,9 +59,9 @@ pub enum ProxyFault {
     Setting(ProxyUrlError),
     /// It was not reached.
     Dial(DialError),
-    /// An `https` proxy needs the cargo feature `tls`.
-    TlsUnavailable,
-    /// It wants credentials, or does not accept those of its URL (407).
+    /// It is an `https` proxy, and did not speak TLS as it should, or is not trusted.
+    Tls(TlsError),
+    /// It wants credentials, or does not accept those of its URL (407; some say 401).
     CredentialsWanted {
         /// Whether there were credentials to send.
         sent: bool,
@@ -113,9 +114,7 @@ impl fmt::Display for ProxyError {
             }
         }
         match fault {
-            ProxyFault::TlsUnavailable => {
-                f.write_str("TLS to a proxy is not in this build (cargo feature `tls`)")
-            }
+            ProxyFault::Tls(error) => error.fmt(f),
             ProxyFault::CredentialsWanted { sent, response } => {
                 let (scheme, host) = proxy.split_once("://").unwrap_or(("http", proxy));
                 match (sent, speaks_basic(response)) {
@@ -126,10 +125,13 @@ impl fmt::Display for ProxyError {
                         "it wants credentials; put them into its URL, as {scheme}://USER:PASSWORD@{host}"
                     )?,
                 }
-                let wanted = response.headers().get_all(PROXY_AUTHENTICATE).iter();
+                let wanted = challenges(response);
                 let wanted: Vec<_> =
                     wanted.map(|one| String::from_utf8_lossy(one.as_bytes())).collect();
-                write!(f, " ({}; it asks for `{}`)", response.status(), visible(&wanted.join(", ")))
+                match visible(&wanted.join(", ")) {
+                    wanted if wanted.is_empty() => write!(f, " ({})", response.status()),
+                    wanted => write!(f, " ({}; it asks for `{wanted}`)", response.status()),
+                }
             }
             ProxyFault::Refused { response } => {
                 write!(f, "it answered {}", response.status())?;
@@ -163,9 +165,9 @@ impl std::error::Error for ProxyError {
             ProxyFault::Setting(error) => Some(error),
             ProxyFault::Dial(error) | ProxyFault::Target(error) => Some(error),
             ProxyFault::Io(error) => Some(error),
+            ProxyFault::Tls(error) => Some(error),
             ProxyFault::Socks(error) => Some(error),
-            ProxyFault::TlsUnavailable
-            | ProxyFault::CredentialsWanted { .. }
+            ProxyFault::CredentialsWanted { .. }
             | ProxyFault::Refused { .. }
             | ProxyFault::Garbage { .. }
             | ProxyFault::HeadTooLarge { .. }
@@ -175,13 +177,20 @@ impl std::error::Error for ProxyError {
     }
 }
 
-/// Whether Basic (RFC 7617) is among the ways to log in that a response offers.
+/// The ways to log in that a response offers (RFC 9110 §11.7.1).
+fn challenges(response: &Response<Vec<u8>>) -> impl Iterator<Item = &HeaderValue> {
+    let headers = response.headers();
+    let by = |name| headers.get_all(name).iter();
+    by(PROXY_AUTHENTICATE).chain(by(WWW_AUTHENTICATE))
+}
+
+/// Whether Basic (RFC 7617) is among them, or there are none.
 fn speaks_basic(response: &Response<Vec<u8>>) -> bool {
-    let offers = response.headers().get_all(PROXY_AUTHENTICATE).iter();
-    let mut words = offers.flat_map(|offer| {
-        offer.as_bytes().split(|byte| matches!(byte, b' ' | b',')).collect::<Vec<_>>()
-    });
-    words.any(|word| word.eq_ignore_ascii_case(b"basic"))
+    let words = |challenge: &HeaderValue| {
+        let mut words = challenge.as_bytes().split(|byte| matches!(byte, b' ' | b','));
+        words.any(|word| word.eq_ignore_ascii_case(b"basic"))
+    };
+    challenges(response).any(words) || challenges(response).next().is_none()
 }
 
 /// The beginning of a proxy's text, in one line that commands no terminal.

@@ -28,7 +28,7 @@ impl Proxy {
     /// | scheme | how it is spoken to | default port |
     /// | --- | --- | --- |
     /// | `http`, or none | HTTP CONNECT (RFC 9110 §9.3.6), credentials by Basic (RFC 7617) | 80 |
-    /// | `https` | the same over TLS, whose certificate is judged as a server's is | 443 |
+    /// | `https` | the same over TLS, with the client's settings for it | 443 |
     /// | `socks5` | SOCKS5 (RFC 1928, RFC 1929); names are looked up here | 1080 |
     /// | `socks5h` | SOCKS5; names are looked up by the proxy | 1080 |
     /// | `socks4`, `socks4a` | SOCKS4, with names looked up here, or by the proxy; IPv4 only | 1080 |

@@ -8,20 +8,23 @@ use crate::dial::proxy::outcome::ProxyFault;
 use crate::dial::proxy::socks::{self, SocksFault, Target};
 use crate::dial::proxy::url::{ProxyUrl, Scheme};
 use crate::dial::tcp::{self, authority};
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// A byte stream to a host behind a proxy. Has no deadline of its own. Cancel-safe.
 pub(in crate::dial) async fn tunnel(
     proxy: &ProxyUrl,
+    tls: &ClientTls,
     host: &str,
     port: u16,
 ) -> Result<Transport, ProxyFault> {
+    let (target, credentials) = (authority(host, port), proxy.credentials.as_ref());
     match proxy.scheme {
-        Scheme::Http => {
-            let transport = reach(proxy).await?;
-            connect(transport, &authority(host, port), proxy.credentials.as_ref()).await
+        Scheme::Http => connect(reach(proxy).await?, &target, credentials).await,
+        Scheme::Https => {
+            let encrypted = tls.connect(reach(proxy).await?, &proxy.host).await;
+            connect(encrypted.map_err(ProxyFault::Tls)?.0, &target, credentials).await
         }
-        Scheme::Https => Err(ProxyFault::TlsUnavailable),
         Scheme::Socks4 | Scheme::Socks4a | Scheme::Socks5 | Scheme::Socks5h => {
             through_socks(proxy, host, port).await
         }
