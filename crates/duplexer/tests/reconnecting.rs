@@ -326,6 +326,52 @@ async fn stopping_closes_an_open_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_state_is_told_in_turn_to_the_end() {
+    let (builder, mut arrivals) = lab();
+    let mut feed = builder.build();
+    let mut watching = feed.sender();
+    assert!(matches!(watching.state(), ReconnectState::Connecting { attempt: 1 }));
+    let watched = async {
+        let mut seen = Vec::new();
+        while let Some(state) = watching.changed().await {
+            seen.push(match state {
+                ReconnectState::Connecting { attempt } => format!("connecting {attempt}"),
+                ReconnectState::Waiting { attempt, .. } => format!("waiting for {attempt}"),
+                ReconnectState::Open { connection } => format!("open {connection}"),
+                ReconnectState::Ended => "ended".to_owned(),
+                other => panic!("{other:?}"),
+            });
+        }
+        seen
+    };
+    let script = async {
+        arrivals.refuses(&refusal(503, "")).await;
+        let mut first = arrivals.opens().await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        first.closes(1012, "").await;
+        first.hears_or_end().await;
+        drop(first);
+        let mut second = arrivals.opens().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        second.closes(1000, "").await;
+        second
+    };
+    let (received, seen, _peer) = tokio::join!(feed.recv(), watched, script);
+    assert_eq!(received.expect("a clean end"), None);
+    let expected = [
+        "waiting for 2",
+        "connecting 2",
+        "open 1",
+        "waiting for 1",
+        "connecting 1",
+        "open 2",
+        "ended",
+    ];
+    assert_eq!(seen, expected);
+    assert!(watching.changed().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_says_why_and_dropping_says_going_away() {
     let (builder, mut arrivals) = lab();
     let mut feed = builder.build();

@@ -95,7 +95,7 @@ async fn what_was_queued_at_a_loss_is_counted() {
         let _ = tokio::time::timeout(Duration::from_secs(1), sender.send("x".repeat(50_000))).await;
         drop(first);
         loop {
-            if let duplexer::ReconnectState::Waiting { loss, .. } = sender.changed().await {
+            if let Some(duplexer::ReconnectState::Waiting { loss, .. }) = sender.changed().await {
                 break loss;
             }
         }

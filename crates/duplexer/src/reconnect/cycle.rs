@@ -43,6 +43,12 @@ struct Core {
     unread_bytes: usize,
 }
 
+impl Core {
+    const fn next_attempt(&self) -> u32 {
+        self.failures.saturating_add(1)
+    }
+}
+
 /// ```text
 /// Due ──► Working ──► Trying ◄──► Working ──► Open ──► Working ──► Waiting ──► Due
 ///                                   └──► Working ──► Waiting         └──► Ended
@@ -197,7 +203,7 @@ impl Cycle {
                     }
                 },
                 Phase::Due => {
-                    let attempt = Attempt { number: core.failures + 1, loss: core.loss.clone() };
+                    let attempt = Attempt { number: core.next_attempt(), loss: core.loss.clone() };
                     let begun = self.work(core, || self.settings.attempt(attempt));
                     if let Some((mut core, opening)) = begun {
                         core.phase = Phase::Trying(opening);
@@ -303,7 +309,7 @@ impl Cycle {
     }
 
     fn due(&self, core: &mut Core) {
-        self.tell(ReconnectState::Connecting { attempt: core.failures + 1 });
+        self.tell(ReconnectState::Connecting { attempt: core.next_attempt() });
         core.phase = Phase::Due;
     }
 
@@ -356,7 +362,7 @@ impl Cycle {
             return self.end(&mut core, Err(error));
         }
         let backoff = self.settings.backoff.delay(core.failures, rand::rng().random());
-        let (attempt, delay) = (core.failures + 1, more.saturating_add(backoff));
+        let (attempt, delay) = (core.next_attempt(), more.saturating_add(backoff));
         tracing::debug!(%loss, attempt, ?delay, "no connection");
         core.phase = Phase::Waiting(Box::pin(tokio::time::sleep(delay)));
         self.tell(ReconnectState::Waiting { attempt, delay, loss });

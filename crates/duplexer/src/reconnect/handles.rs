@@ -157,11 +157,16 @@ impl ReconnectSender {
     }
 
     /// Waits for a change of state since this was last called, and returns the state then; between two calls states may have come
-    /// and gone. The first call waits for a change since the sender was made or cloned. Cancel-safe. Drives nothing.
-    pub async fn changed(&mut self) -> ReconnectState {
+    /// and gone. The first call waits for a change since the sender was made or cloned. `None` after the end. Cancel-safe. Drives
+    /// nothing.
+    pub async fn changed(&mut self) -> Option<ReconnectState> {
+        let ended = matches!(*self.state.borrow(), ReconnectState::Ended);
+        if ended && !self.state.has_changed().unwrap_or_default() {
+            return None;
+        }
         // The other side is in the cycle, which is held here.
-        let _ = self.state.changed().await;
-        self.state.borrow_and_update().clone()
+        self.state.changed().await.ok()?;
+        Some(self.state.borrow_and_update().clone())
     }
 
     /// Ends it: closes the open connection with 1000, which goes on while anything is polled, or ends the attempt or the wait at once.
