@@ -4,6 +4,8 @@ The lines are those of `ws.js`, and so are the orders in texts that begin with `
 """
 
 import asyncio
+import os
+import ssl
 import sys
 
 # This file has the package's own name, so its folder must not be searched for it.
@@ -39,7 +41,11 @@ def fragments(count, length):
 
 
 async def run_server():
-    async with serve(handle, "127.0.0.1", 0, **OPTIONS) as server:
+    tls = None
+    if "PEER_CHAIN" in os.environ:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(os.environ["PEER_CHAIN"], os.environ["PEER_KEY"])
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, **OPTIONS) as server:
         say(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}")
         await asyncio.get_running_loop().create_future()
 
@@ -70,7 +76,10 @@ async def obey_order(socket, words):
 
 
 async def run_client(url):
-    async with connect(url, **OPTIONS) as socket:
+    tls = None
+    if "PEER_ROOT" in os.environ:
+        tls = ssl.create_default_context(cafile=os.environ["PEER_ROOT"])
+    async with connect(url, ssl=tls, **OPTIONS) as socket:
         say(f"open {socket.response.headers.get('Sec-WebSocket-Extensions', '')}")
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):

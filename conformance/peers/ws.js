@@ -1,6 +1,8 @@
 // The npm package `ws` as a peer: an echo server, or a client that does what it is told in lines.
 'use strict';
 const { WebSocket, WebSocketServer } = require('ws');
+const fs = require('fs');
+const https = require('https');
 const readline = require('readline');
 
 const [mode, url] = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
@@ -14,13 +16,21 @@ const pattern = (length) => Buffer.alloc(length, 'abcdefghijklmnopqrstuvwxyz');
 if (mode === 'serve') serve();
 else client();
 
-// Echoes every message. Texts that begin with `!` are orders:
+// Echoes every message, over TLS where PEER_CHAIN and PEER_KEY name files. Texts that begin with `!` are orders:
 //   !ping               pings, and reports the pong as the text `pong`
 //   !fragments N SIZE   sends one message of SIZE octets in N frames
 //   !flood SIZE         sends one binary message of SIZE octets
 //   !close CODE REASON  closes
 function serve() {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
+  const { PEER_CHAIN: chain, PEER_KEY: key } = process.env;
+  let server;
+  if (chain) {
+    const files = { cert: fs.readFileSync(chain), key: fs.readFileSync(key) };
+    const listening = https.createServer(files).listen(0, '127.0.0.1');
+    server = new WebSocketServer({ server: listening, perMessageDeflate });
+  } else {
+    server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
+  }
   server.on('listening', () => say(`listening on 127.0.0.1:${server.address().port}`));
   server.on('connection', (socket) => {
     socket.on('error', (error) => say(`error ${error.message}`));
@@ -54,7 +64,9 @@ function serve() {
 //   overfill N          sends a message of N octets and reports the close that comes
 //   close CODE REASON   closes and reports the answer
 async function client() {
-  const socket = new WebSocket(url, { perMessageDeflate });
+  const { PEER_ROOT: root } = process.env;
+  const ca = root && fs.readFileSync(root);
+  const socket = new WebSocket(url, { perMessageDeflate, ca });
   socket.on('error', (error) => say(`error ${error.message}`));
   await once(socket, 'open');
   say(`open ${socket.extensions}`);

@@ -1,6 +1,7 @@
 //! The third-party peers in `peers/`: echo servers, and clients that do what they are told, in one line per order and answer.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::ensure;
 use tokio::process::Command;
@@ -31,9 +32,23 @@ impl Peer {
     /// # Errors
     /// When it does not start or the chore did not provide it.
     pub async fn serve(self, compression: Compression) -> anyhow::Result<(Program, SocketAddr)> {
-        let mut program = self.start(&["serve"], compression)?;
-        let address = program.hear_address().await?;
-        Ok((program, address))
+        let program = self.command(&["serve"], compression)?;
+        self.listening(program).await
+    }
+
+    /// The same over TLS, with this certificate and chain, and this key, as PEM files.
+    ///
+    /// # Errors
+    /// As [`serve`](Peer::serve).
+    pub async fn serve_encrypted(
+        self,
+        compression: Compression,
+        chain: &Path,
+        key: &Path,
+    ) -> anyhow::Result<(Program, SocketAddr)> {
+        let mut command = self.command(&["serve"], compression)?;
+        command.env("PEER_CHAIN", chain).env("PEER_KEY", key);
+        self.listening(command).await
     }
 
     /// Starts the peer as a client and waits until its connection is open.
@@ -41,23 +56,57 @@ impl Peer {
     /// # Errors
     /// When it does not start, does not connect, or the chore did not provide it.
     pub async fn connect(self, url: &str, compression: Compression) -> anyhow::Result<Client> {
-        let mut program = self.start(&["connect", url], compression)?;
+        let command = self.command(&["connect", url], compression)?;
+        self.connected(command).await
+    }
+
+    /// The same over TLS, trusting the root of this PEM file.
+    ///
+    /// # Errors
+    /// As [`connect`](Peer::connect).
+    pub async fn connect_trusting(
+        self,
+        url: &str,
+        compression: Compression,
+        root: &Path,
+    ) -> anyhow::Result<Client> {
+        let mut command = self.command(&["connect", url], compression)?;
+        command.env("PEER_ROOT", root);
+        self.connected(command).await
+    }
+
+    async fn listening(self, command: Command) -> anyhow::Result<(Program, SocketAddr)> {
+        let mut program = Program::talking(self.script(), command)?;
+        let address = program.hear_address().await?;
+        Ok((program, address))
+    }
+
+    async fn connected(self, command: Command) -> anyhow::Result<Client> {
+        let mut program = Program::talking(self.script(), command)?;
         let line = program.hear().await?;
         ensure!(line.starts_with("open"), "{self:?} did not connect: {line}");
         Ok(Client { program })
     }
 
-    fn start(self, args: &[&str], compression: Compression) -> anyhow::Result<Program> {
-        let (interpreter, script) = match self {
-            Self::Ws => ("DUPLEXER_NODE", "ws.js"),
-            Self::Websockets => ("DUPLEXER_PYTHON", "websockets.py"),
+    const fn script(self) -> &'static str {
+        match self {
+            Self::Ws => "ws.js",
+            Self::Websockets => "websockets.py",
+        }
+    }
+
+    fn command(self, args: &[&str], compression: Compression) -> anyhow::Result<Command> {
+        let interpreter = match self {
+            Self::Ws => "DUPLEXER_NODE",
+            Self::Websockets => "DUPLEXER_PYTHON",
         };
+        let script = self.script();
         let mut command = Command::new(setting(interpreter, "interop")?);
         command.arg(format!("{}/peers/{script}", env!("CARGO_MANIFEST_DIR"))).args(args);
         if compression == Compression::On {
             command.arg("--deflate");
         }
-        Program::talking(script, command)
+        Ok(command)
     }
 }
 

@@ -26,6 +26,8 @@ enum Peer {
     Browser,
     /// curl, which speaks plain HTTP and one opening handshake written by hand
     Curl,
+    /// npm `ws`, PyPI `websockets`, curl and openssl, all over TLS
+    Tls,
     /// nginx and HAProxy in front of our server
     Proxied,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
@@ -63,6 +65,13 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
         Peer::Curl => TestRun::new("curl")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?),
+        Peer::Tls => TestRun::new("tls")
+            .env("DUPLEXER_BIN", tools::build_program()?)
+            .env("DUPLEXER_CURL", tools::program("curl", &["curl"])?)
+            .env("DUPLEXER_OPENSSL", tools::program("openssl", &["openssl"])?)
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Proxied => TestRun::new("proxied")
             .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
             .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),

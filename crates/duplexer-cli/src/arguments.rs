@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use duplexer::Deflate;
 
-use crate::values::{self, Header, Patience};
+use crate::values::{self, Authorities, Header, Patience};
 
 /// WebSockets from one program: a chat server, an echo server and a client.
 ///
@@ -167,7 +167,7 @@ enum DeflateMode {
 
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
-    /// Where to connect: ws://HOST[:PORT]/PATH
+    /// Where to connect: ws://HOST[:PORT]/PATH, or wss:// for TLS.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
@@ -178,6 +178,14 @@ pub(crate) struct Connect {
     /// A subprotocol to offer, the preferred one first; may be repeated.
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
+
+    /// Trust the authorities of this PEM file beside the system's, to a wss:// server; may be repeated.
+    #[arg(long = "ca", value_name = "FILE", value_parser = values::authorities)]
+    pub(crate) authorities: Vec<Authorities>,
+
+    /// Dangerous: take any certificate of a wss:// server, so that anybody on the way can read and change everything.
+    #[arg(long)]
+    pub(crate) insecure: bool,
 
     /// Send each line as a binary message, whatever its bytes; without this, a line that is not UTF-8 is left out.
     #[arg(short, long)]

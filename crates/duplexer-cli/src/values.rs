@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
+use duplexer::Certificate;
 use http::header::{HeaderName, HeaderValue};
 
 /// A header as it stands on the command line.
@@ -23,6 +24,15 @@ impl FromStr for Header {
             value.trim().parse().map_err(|_| "the value has characters that no header may have")?;
         Ok(Self { name, value })
     }
+}
+
+/// The certificates of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorities(pub(crate) Vec<Certificate>);
+
+/// Reads the certificates of a PEM file.
+pub(crate) fn authorities(path: &str) -> Result<Authorities, String> {
+    Certificate::from_pem_file(path).map(Authorities).map_err(|error| error.to_string())
 }
 
 /// How long something is awaited: `None` for ever.

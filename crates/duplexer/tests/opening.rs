@@ -321,3 +321,17 @@ async fn connect_dials_and_opens() {
     until(socket.send("hello")).await.expect("it is open");
     assert_eq!(peer.hears().await, Frame::new(0x81, "hello"));
 }
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn without_the_feature_wss_names_it_and_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let opened = until(connect(format!("wss://{address}/"))).await;
+    let Err(ConnectError::Tls(error)) = opened else { panic!("{opened:?}") };
+    assert!(matches!(error.fault(), duplexer::TlsFault::Unavailable), "{error:?}");
+    assert!(error.to_string().contains("cargo feature `tls`"), "{error}");
+    let (stream, _) = until(listener.accept()).await.expect("a connection");
+    let mut peer = Peer::new(stream, Role::Server, Duration::from_secs(10));
+    peer.hears_end().await;
+}

@@ -8,17 +8,25 @@ use crate::support::{Running, connect, program, text};
 fn mistakes_are_answered_with_what_to_do() {
     let server = Running::start(&["serve"]);
     let (taken, url) = (server.address.clone(), server.url("/echo"));
+    let tls_url = url.replace("ws://", "wss://");
     for (arguments, says) in [
         (vec!["connect", "http//nothing"], "ws://"),
         (vec!["connect", "127.0.0.1:80/echo"], "did you mean ws://127.0.0.1:80/echo?"),
         (vec!["connect", "localhost:80/echo"], "did you mean ws://localhost:80/echo?"),
-        (vec!["connect", "https://127.0.0.1:1/"], "did you mean wss://127.0.0.1:1/?"),
+        (vec!["connect", "https://127.0.0.1:1/"], "cannot connect to 127.0.0.1:1"),
         (vec!["connect", "ws://[::1]:1/"], "cannot connect to [::1]:1: "),
         (vec!["connect", &url, "-H", "Upgrade: h2c"], "leave it out"),
         (vec!["connect", "ws://x/", "--max-message", "0"], "at least 1 byte"),
         (vec!["echo", "--max-message", "1.5k"], "16M"),
         (vec!["--threads", "2", "echo"], "write --threads behind the command: duplexer echo"),
         (vec!["connect", "wss://127.0.0.1:1/"], "cannot connect to 127.0.0.1:1"),
+        (vec!["connect", &tls_url, "--insecure"], "plain HTTP"),
+        (vec!["connect", "ws://127.0.0.1:1/", "--insecure"], "warning: --insecure"),
+        (vec!["connect", "wss://x/", "--ca", "/no/such.pem"], "/no/such.pem: it cannot be read"),
+        (
+            vec!["connect", "wss://x/", "--ca", "/dev/null"],
+            "/dev/null: there is no certificate in it",
+        ),
         (vec!["connect", "ws://127.0.0.1:1/"], "cannot connect to 127.0.0.1:1"),
         (vec!["connect", "ws://127.0.0.1:1/#part"], "fragment"),
         (vec!["echo", "--listen", &taken], "choose another with --listen"),

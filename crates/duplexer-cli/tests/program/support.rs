@@ -108,6 +108,17 @@ pub(crate) fn serve<F>(handler: impl Fn(WebSocket) -> F + Clone + Send + Sync + 
 where
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
+    serve_with(Server::default(), handler)
+}
+
+/// The same with settings of its own.
+pub(crate) fn serve_with<F>(
+    server: Server,
+    handler: impl Fn(WebSocket) -> F + Clone + Send + Sync + 'static,
+) -> String
+where
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("ws://{}/", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
@@ -115,7 +126,7 @@ where
         runtime.block_on(async {
             listener.set_nonblocking(true).expect("set");
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            Server::default().serve(listener, move |socket, _| handler(socket)).await
+            server.serve(listener, move |socket, _| handler(socket)).await
         })
     });
     url

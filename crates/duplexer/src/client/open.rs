@@ -18,7 +18,8 @@ use crate::socket::WebSocket;
 use crate::tls::ClientTls;
 use crate::transport::Transport;
 
-/// Opens a connection with the default settings: deflate offered, keepalive on.
+/// Opens a connection with the default settings: deflate offered, keepalive on. For `wss` each call reads the platform's roots anew
+/// and resumes no session: keep a [`Client`] for many connections.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

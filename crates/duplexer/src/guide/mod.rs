@@ -12,6 +12,10 @@ pub mod behind_a_proxy {}
 #[doc = include_str!("../../docs/server_behind_a_proxy.md")]
 pub mod server_behind_a_proxy {}
 
+#[cfg(feature = "tls")]
+#[doc = include_str!("../../docs/tls.md")]
+pub mod tls {}
+
 #[doc = include_str!("../../docs/back_pressure.md")]
 pub mod back_pressure {}
 

@@ -161,7 +161,8 @@ impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownIssuer => f.write_str(
-                "its certificate comes from an authority that is not trusted; `add_root` trusts one of your own",
+                "its certificate comes from an authority that is not trusted; a client's `add_root`, or a server's \
+                 `client_certificates`, trusts one",
             ),
             Self::Expired { since } => {
                 f.write_str("its certificate has expired")?;

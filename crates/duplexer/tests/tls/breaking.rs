@@ -2,14 +2,22 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use duplexer::{Client, CloseCode, ConnectError, RecvError, TlsFault};
+use duplexer_proto::handshake::Key;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, Sleep};
+use tokio_rustls::TlsAcceptor;
 
 use crate::authority::Authority;
 use crate::meeting::{echoes, fault, served, server, serves, trusting};
+use crate::support::{Frame, Peer, Role};
 
 const URI: &str = "wss://example.com/chat";
 
@@ -184,6 +192,37 @@ async fn an_unannounced_end_is_the_same_as_without_tls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_close_nobody_misses_close_notify() {
+    let root = Authority::new("root");
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let acceptor = rustls_acceptor(&root, None);
+    let hanging_up = async {
+        let stream = acceptor.accept(theirs).await.expect("a client that speaks TLS");
+        let mut peer = Peer::new(stream, Role::Server, Duration::from_secs(60));
+        let head = peer.hears_head().await;
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+        let key = Key::parse(key.expect("a key").as_bytes()).expect("a valid key");
+        peer.sends_bytes(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n\r\n",
+            key.accept()
+        ))
+        .await;
+        assert_eq!(peer.hears().await, Frame::close(1000, ""));
+        peer.closes(1000, "").await;
+        // The transport goes without a word of TLS.
+    };
+    let talking = async {
+        let client = trusting(&root).build();
+        let mut socket = client.connect_tls_over(ours, URI).await.expect("a right chain");
+        socket.close(CloseCode::NORMAL, "").await.expect("a code to send");
+        assert_eq!(socket.recv().await.expect("a clean end"), None);
+        assert!(socket.close_info().expect("it is closed").clean);
+    };
+    tokio::join!(hanging_up, talking);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_changed_byte_of_a_record_is_noticed() {
     let root = Authority::new("root");
     let server = server(&root.issues(&["example.com"]).tls());
@@ -217,5 +256,78 @@ async fn a_changed_byte_of_a_record_is_noticed() {
     tokio::select! {
         () = talking => {}
         _ = async { tokio::join!(there, back) } => unreachable!("the pipes end last"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_and_goes_at_once_is_heard_all_the_same() {
+    let root = Authority::new("root");
+    let acceptor = rustls_acceptor(&root, Some(&root));
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    // The transport goes with the error.
+    tokio::spawn(async move { acceptor.accept(theirs).await.map(drop) });
+    let client = trusting(&root).build();
+    let (told, _) = fault(client.connect_tls_over(Polite { io: ours, rest: None }, URI).await);
+    assert!(matches!(told, TlsFault::Alert { code: 116 }), "{told:?}");
+}
+
+/// rustls by itself as a server, which may want certificates of this authority.
+fn rustls_acceptor(root: &Authority, wanted: Option<&Authority>) -> TlsAcceptor {
+    let issued = root.issues(&["example.com"]);
+    let chain = CertificateDer::pem_slice_iter(issued.certificates.as_bytes());
+    let chain = chain.map(|der| der.expect("a certificate")).collect();
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = match wanted {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(wanted) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(wanted.root().as_der().to_vec().into()).expect("a root");
+            let built = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+            built.build().expect("a root")
+        }
+    };
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("both")
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key);
+    Arc::new(config.expect("they match")).into()
+}
+
+/// A pipe that lets the other end do all it can before each of its writes, so that a client finds the server gone when it asks.
+struct Polite {
+    io: DuplexStream,
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Polite {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Polite {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let rest = || Box::pin(tokio::time::sleep(Duration::from_millis(1)));
+        ready!(self.rest.get_or_insert_with(rest).as_mut().poll(cx));
+        self.rest = None;
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -375,3 +375,15 @@ async fn a_refusal_below_a_websocket_arrives_encrypted() {
     let Err(ConnectError::Handshake(refused)) = opened else { panic!("{opened:?}") };
     assert_eq!(refused.status(), Some(http::StatusCode::FORBIDDEN));
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_too_many_has_little_time_for_tls() {
+    let root = Authority::new("root");
+    let tls = root.issues(&["example.com"]).tls();
+    let server = Server::builder().tls(tls).connections_max(1).build();
+    let mut first = meet(&trusting(&root).build(), &server, URI).await.expect("there is room");
+    let began = Instant::now();
+    Peer::new(served(&server), Role::Client, LONG).hears_end().await;
+    assert_eq!(began.elapsed().as_secs(), 2);
+    echoes(&mut first).await;
+}

@@ -82,7 +82,9 @@ async fn a_certificate_is_good_for_its_names() {
     let root = Authority::new("root");
     let client = trusting(&root).build();
     let server = server(&root.issues(&["*.example.com", "example.net", "192.0.2.1"]).tls());
-    for uri in ["wss://www.example.com/", "wss://EXAMPLE.net/", "wss://192.0.2.1/"] {
+    for uri in
+        ["wss://www.example.com/", "wss://EXAMPLE.net/", "wss://example.net./", "wss://192.0.2.1/"]
+    {
         echoes(&mut meet(&client, &server, uri).await.expect(uri)).await;
     }
     for (uri, expected) in [

@@ -1,7 +1,8 @@
 //! The library's errors in the words of the command line: which option, which address, what to write instead.
 
 use duplexer::{
-    CloseCode, ConnectError, DialError, HandshakeError, ProxyFault, RecvError, SetupError, UriError,
+    CloseCode, ConnectError, DialError, HandshakeError, ProxyFault, RecvError, SetupError,
+    TlsError, TlsFault, UriError,
 };
 
 /// Why there is no connection to `url`.
@@ -10,6 +11,7 @@ pub(super) fn opening(error: &ConnectError, url: &str) -> String {
         ConnectError::Uri(UriError::SchemeMissing | UriError::SchemeUnknown { .. }) => {
             scheme(error, url)
         }
+        ConnectError::Tls(error) => tls(error),
         ConnectError::TimedOut { after }
         | ConnectError::Dial(DialError::TimedOut { after, .. })
         | ConnectError::Handshake(HandshakeError::TimedOut { after, .. }) => {
@@ -29,6 +31,24 @@ pub(super) fn opening(error: &ConnectError, url: &str) -> String {
             _ => format!("the header `{name}` is the program's own to send; leave it out"),
         },
         other => other.to_string(),
+    }
+}
+
+/// Why there is no TLS, where the library speaks of its settings.
+fn tls(error: &TlsError) -> String {
+    let peer = error.peer();
+    match error.fault() {
+        TlsFault::UnknownIssuer => format!(
+            "the certificate of {peer} comes from an authority that is not trusted; --ca FILE trusts one"
+        ),
+        TlsFault::NoRoots { .. } => format!(
+            "no authority is trusted to vouch for {peer}: the system has none that can be read \
+             (ca-certificates); --ca FILE trusts one"
+        ),
+        TlsFault::Alert { code: 116 } => {
+            format!("{peer} wants a certificate of the client, which this program cannot show")
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -64,9 +84,6 @@ fn scheme(error: &ConnectError, url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) if is(scheme, "http") => {
             format!("`{url}` is no WebSocket's address; did you mean ws://{rest}?")
-        }
-        Some((scheme, rest)) if is(scheme, "https") => {
-            format!("`{url}` is no WebSocket's address; did you mean wss://{rest}?")
         }
         None if begins_with_host(url) => {
             format!("`{url}` has no scheme; did you mean ws://{url}?")

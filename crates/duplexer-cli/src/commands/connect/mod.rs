@@ -20,6 +20,9 @@ use crate::values::unix_path;
 
 /// Runs until the input is answered, the server closes, or a signal comes.
 pub(crate) fn run(options: &Connect) -> Result<ExitCode, Box<dyn Error>> {
+    if options.insecure {
+        eprintln!("warning: --insecure: nothing is known of who is at the other end");
+    }
     let client = client(options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -47,6 +50,9 @@ fn client(options: &Connect) -> Client {
     for name in &options.subprotocols {
         client = client.subprotocol(name);
     }
+    for authority in options.authorities.iter().flat_map(|file| &file.0) {
+        client = client.add_root(authority.clone());
+    }
     if options.way.proxy.is_some() || options.way.no_proxy {
         client = client.proxy(options.way.proxy.clone());
     }
@@ -54,7 +60,7 @@ fn client(options: &Connect) -> Client {
     if let Some(path) = &options.way.unix {
         client = client.unix_socket(unix_path(path));
     }
-    client.build()
+    client.danger_accept_invalid_certificates(options.insecure).build()
 }
 
 /// Tells somebody at a terminal, or a log, that the connection is open.
