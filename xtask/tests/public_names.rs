@@ -59,14 +59,14 @@ impl Crate {
 
     fn names(&self, package: &str) -> Vec<String> {
         let mut names = BTreeSet::new();
-        self.present(&parse(&self.source.join("lib.rs")), &self.source, package, &mut names);
+        self.present(&parse(&self.source.join("lib.rs")).items, &self.source, package, &mut names);
         assert!(names.len() > 50, "too few: {names:?}");
         names.into_iter().collect()
     }
 
-    /// Adds what a file presents as the module `path`.
-    fn present(&self, file: &File, folder: &Path, path: &str, names: &mut BTreeSet<String>) {
-        for item in &file.items {
+    /// Adds what a module presents as `path`.
+    fn present(&self, items: &[Item], folder: &Path, path: &str, names: &mut BTreeSet<String>) {
+        for item in items {
             match item {
                 Item::Use(import) if is_public(&import.vis) => {
                     let mut leaves = Vec::new();
@@ -77,8 +77,14 @@ impl Crate {
                 }
                 Item::Mod(module) if is_public(&module.vis) => {
                     let name = module.ident.to_string();
+                    let path = format!("{path}::{name}");
+                    names.insert(path.clone());
+                    if let Some((_, items)) = &module.content {
+                        self.present(items, &folder.join(&name), &path, names);
+                        continue;
+                    }
                     let (file, inside) = find(folder, &name);
-                    self.present(&parse(&file), &inside, &format!("{path}::{name}"), names);
+                    self.present(&parse(&file).items, &inside, &path, names);
                 }
                 other => {
                     if let Some(name) = defined(other) {

@@ -332,13 +332,16 @@ async fn socks5_looks_the_name_up_here_and_tries_each_address() {
 /// What accepts TLS as `127.0.0.1` and as `server.example.com`, and the certificate to trust.
 #[cfg(feature = "tls")]
 fn encrypting() -> (tokio_rustls::TlsAcceptor, duplexer::Certificate) {
-    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::{ServerConfig, crypto};
 
     let names = ["127.0.0.1", "server.example.com"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).expect("made");
     let key = made.signing_key.serialize_der().try_into().expect("a key");
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![made.cert.der().clone()], key);
+    // Named, since there may be another provider.
+    let provider = std::sync::Arc::new(crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().expect("it has both");
+    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
     let config = std::sync::Arc::new(config.expect("they belong together"));
     let certificate = duplexer::Certificate::from_der(made.cert.der()).expect("a certificate");
     (config.into(), certificate)

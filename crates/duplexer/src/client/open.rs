@@ -1,6 +1,8 @@
 //! Opens connections: a URI and settings in, an open socket out. One deadline covers everything from the name's look-up to
 //! the last byte of the handshake, redirects on the way included.
 
+use std::sync::LazyLock;
+
 use duplexer_proto::{ClientConfig, ClientHandshake, HandshakeError, Time, WsUri};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use rand::RngExt;
@@ -18,8 +20,8 @@ use crate::socket::WebSocket;
 use crate::tls::ClientTls;
 use crate::transport::Transport;
 
-/// Opens a connection with the default settings: deflate offered, keepalive on. For `wss` each call reads the platform's roots anew
-/// and resumes no session: keep a [`Client`] for many connections.
+/// Opens a connection with the default settings: deflate offered, keepalive on. All calls share one [`Client`], which reads the
+/// environment's proxies and the platform's roots once, when it first needs them.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +36,8 @@ use crate::transport::Transport;
 /// # Errors
 /// See [`ConnectError`].
 pub async fn connect(uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
-    Client::default().connect(uri).await
+    static SHARED: LazyLock<Client> = LazyLock::new(Client::default);
+    SHARED.connect(uri).await
 }
 
 /// Opens connections with settings of its own. Cheap to clone.

@@ -88,13 +88,9 @@ where
 {
     let mut seat = None;
     let opened = opening::open(&inner, transport, &mut addresses, &mut seat).await;
-    let (mut accepted, transport) = match opened {
-        Ok(Opened::WebSocket(accepted, transport)) => (*accepted, transport),
-        Ok(Opened::Http(prefixed, tls)) => http::serve(&inner, prefixed, addresses, tls).await?,
-        Err(error) => {
-            error.report(addresses);
-            return None;
-        }
+    let (mut accepted, transport) = match opened? {
+        Opened::WebSocket(accepted, transport) => (*accepted, transport),
+        Opened::Http(prefixed, tls) => http::serve(&inner, prefixed, addresses, tls).await?,
     };
     accepted.seat = Seat::join(seat, accepted.seat);
     Some(host(&inner, accepted, transport, handler))

@@ -44,16 +44,66 @@ pub(crate) struct Accepted<S> {
     pub(crate) seat: Option<Box<Seat>>,
 }
 
-/// Counts the connection in `seat`, reads the head and answers it, unless the server runs out of patience first.
+/// Counts the connection in `seat`, reads the head and answers it, unless the server runs out of patience first. Where
+/// nothing comes of it, that is told to those who run the server before the client.
 pub(crate) async fn open<S>(
     inner: &Inner<S>,
     transport: Transport,
     addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
-) -> Result<Opened<S>, OpenError> {
+) -> Option<Opened<S>> {
+    let opening = async {
+        let refused = match open_in_time(inner, transport, addresses, seat).await {
+            Ok(opened) => return Some(opened),
+            Err(refused) => *refused,
+        };
+        refused.error.report(*addresses);
+        if let Some(parting) = refused.parting {
+            // Who does not listen has gone.
+            let _ = parting.say().await;
+        }
+        None
+    };
     tokio::select! {
-        opened = open_in_time(inner, transport, addresses, seat) => opened,
-        () = inner.tracker.reached(Phase::Dropping) => Err(OpenError::Shutdown),
+        opened = opening => opened,
+        () = inner.tracker.reached(Phase::Dropping) => None,
+    }
+}
+
+/// Why no connection came about, and what is still to be said to the client.
+struct Refused {
+    error: OpenError,
+    parting: Option<Parting>,
+}
+
+impl From<OpenError> for Box<Refused> {
+    fn from(error: OpenError) -> Self {
+        Box::new(Refused { error, parting: None })
+    }
+}
+
+/// What a client is told before its transport goes; nothing, where only what was said already is to arrive.
+struct Parting {
+    transport: Transport,
+    answer: Option<Response<String>>,
+}
+
+impl Parting {
+    /// Says it, and waits until the client has gone, for a little while.
+    async fn say(mut self) -> Result<(), OpenError> {
+        let bytes = self.answer.as_ref().map_or(Ok(Vec::new()), reject)?;
+        let transport = &mut self.transport;
+        let drained = async {
+            transport.write_all(&bytes).await?;
+            transport.shutdown().await?;
+            let mut rest = [0; READ_BYTES];
+            while transport.read(&mut rest).await? > 0 {}
+            Ok::<(), io::Error>(())
+        };
+        match tokio::time::timeout(REFUSAL_TIME, drained).await {
+            Ok(drained) => drained.map_err(OpenError::Io),
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -62,7 +112,7 @@ async fn open_in_time<S>(
     mut transport: Transport,
     addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
-) -> Result<Opened<S>, OpenError> {
+) -> Result<Opened<S>, Box<Refused>> {
     let after = inner.config.limits.open_timeout;
     let started = clock::now();
     let by = clock::instant(started + after);
@@ -70,31 +120,27 @@ async fn open_in_time<S>(
     let header = entry::read_proxy_header(inner, &mut transport, addresses);
     match tokio::time::timeout_at(by, header).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(decline(inner, transport, error.into()).await),
-        Err(_) => {
-            return Err(decline(inner, transport, RequestError::TimedOut { after }.into()).await);
-        }
+        Ok(Err(error)) => return Err(decline(inner, transport, error.into())),
+        Err(_) => return Err(decline(inner, transport, RequestError::TimedOut { after }.into())),
     }
     let mut over = None;
     match entered.and_then(|entered| entry::sit(inner, *addresses, entered)) {
         Ok(taken) => *seat = taken,
         Err(too_many) => match inner.caps.refuse() {
             Some(leave) => over = Some((too_many, leave)),
-            None => return Err(OpenError::Over(too_many, None)),
+            None => return Err(OpenError::Over(too_many, None).into()),
         },
     }
     let secure_by = over.as_ref().map_or(by, |_| by.min(clock::instant(started + REFUSAL_TIME)));
     let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
     {
         Ok(secured) => secured,
-        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }),
-        Err(Unsecured::Failed(fault, mut transport)) => {
-            match secure::answer(&fault) {
-                Some(response) => refuse(&mut transport, &response).await?,
-                // Going with bytes unread would take the alert away from the client.
-                None => leave(&mut transport, &[]).await?,
-            }
-            return Err(OpenError::Tls(fault));
+        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }.into()),
+        Err(Unsecured::Failed(fault, transport)) => {
+            // Also without an answer: going with bytes unread would take the alert away from the client.
+            let answer = secure::answer(&fault);
+            let parting = Some(Parting { transport, answer });
+            return Err(Box::new(Refused { error: OpenError::Tls(fault), parting }));
         }
     };
     let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
@@ -105,13 +151,19 @@ async fn open_in_time<S>(
             Ok(Opened::WebSocket(accepted, transport))
         }
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
-        Err(error) => {
-            if let Some(response) = error.response() {
-                refuse(&mut transport, &response).await?;
-            }
-            Err(error)
-        }
+        Err(error) => Err(refused(error, transport)),
     }
+}
+
+/// With an answer, where there is somebody to read it.
+fn refused(error: OpenError, transport: Transport) -> Box<Refused> {
+    let parting = error.response().map(|response| Parting { transport, answer: Some(response) });
+    Box::new(Refused { error, parting })
+}
+
+/// The same for who has not come as far as TLS or HTTP, unless TLS is what it expects to hear.
+fn decline<S>(inner: &Inner<S>, transport: Transport, error: OpenError) -> Box<Refused> {
+    if inner.tls.is_some() { error.into() } else { refused(error, transport) }
 }
 
 enum Answer<S> {
@@ -232,35 +284,6 @@ pub(crate) async fn decide_in_time<S>(
     let after = inner.config.limits.open_timeout;
     let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
-}
-
-/// Tells who has not come as far as TLS or HTTP what was wrong, unless TLS is what it expects to hear.
-async fn decline<S>(inner: &Inner<S>, mut transport: Transport, error: OpenError) -> OpenError {
-    match error.response().filter(|_| inner.tls.is_none()) {
-        Some(response) => refuse(&mut transport, &response).await.err().unwrap_or(error),
-        None => error,
-    }
-}
-
-/// Sends an answer that refuses, and lets the client read it before the transport goes.
-async fn refuse(transport: &mut Transport, response: &Response<String>) -> Result<(), OpenError> {
-    let bytes = reject(response)?;
-    leave(transport, &bytes).await
-}
-
-/// Says a last thing, and waits until the client has gone, for a little while.
-async fn leave(transport: &mut Transport, bytes: &[u8]) -> Result<(), OpenError> {
-    let drained = async {
-        transport.write_all(bytes).await?;
-        transport.shutdown().await?;
-        let mut rest = [0; READ_BYTES];
-        while transport.read(&mut rest).await? > 0 {}
-        Ok::<(), io::Error>(())
-    };
-    match tokio::time::timeout(REFUSAL_TIME, drained).await {
-        Ok(drained) => drained.map_err(OpenError::Io),
-        Err(_) => Ok(()),
-    }
 }
 
 /// No WebSocket came of a connection.
