@@ -28,6 +28,9 @@ enum Peer {
     Curl,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
     Proxies,
+    /// PyPI `websockets`, behind a link that is taken down; as root
+    #[value(name = "lost-peer")]
+    Lost,
 }
 
 /// Runs the chore; an error is printed and fails the command.
@@ -69,6 +72,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
             .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
+        Peer::Lost => TestRun::new("lost_peer")
+            .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)
