@@ -28,6 +28,8 @@ enum Peer {
     Curl,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
     Proxies,
+    /// PyPI `websockets`, for one message of 4 GiB each way
+    Streaming,
     /// PyPI `websockets`, behind a link that is taken down; as root
     #[value(name = "lost-peer")]
     Lost,
@@ -72,6 +74,9 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
             .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
+        Peer::Streaming => TestRun::new("streaming")
+            .optimised()
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Lost => TestRun::new("lost_peer")
             .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
