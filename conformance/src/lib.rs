@@ -5,11 +5,14 @@
 
 pub mod autobahn;
 pub mod cases;
+pub mod folder;
 pub mod judge;
+pub mod network;
 pub mod peer;
 pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod relay;
+pub mod stream;
 pub mod summary;
 pub mod wire;

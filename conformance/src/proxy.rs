@@ -1,10 +1,7 @@
 //! Proxies from Debian, each on a free port of the loopback address for the length of a test.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
+use crate::folder::Folder;
 use crate::process::{Program, setting};
 use crate::raw::listener;
 
@@ -51,7 +49,7 @@ impl Proxy {
             Kind::Tinyproxy => tinyproxy(address, login, &folder)?,
             Kind::Microsocks => microsocks(address, login)?,
         };
-        let program = Program::logging(&format!("{kind:?}"), command, &folder.0.join("log"))?;
+        let program = Program::logging(&format!("{kind:?}"), command, &folder.path().join("log"))?;
         let mut proxy = Self { kind, address, program, folder };
         proxy.listens().await?;
         Ok(proxy)
@@ -74,14 +72,14 @@ impl Proxy {
     /// # Errors
     /// When there is none.
     pub fn certificate(&self) -> anyhow::Result<Vec<u8>> {
-        fs::read(self.folder.0.join("cert.pem")).context("the proxy has no certificate")
+        fs::read(self.folder.path().join("cert.pem")).context("the proxy has no certificate")
     }
 
     /// Waits until it takes a connection.
     async fn listens(&mut self) -> anyhow::Result<()> {
         let by = Instant::now() + START_TIME;
         while TcpStream::connect(self.address).await.is_err() {
-            let told = || fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
+            let told = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             self.program.still_runs().with_context(told)?;
             if Instant::now() > by {
                 bail!("{:?} does not listen after {START_TIME:?}: {}", self.kind, told());
@@ -93,10 +91,10 @@ impl Proxy {
 }
 
 fn squid(kind: Kind, address: SocketAddr, login: bool, folder: &Folder) -> anyhow::Result<Command> {
-    let here = folder.0.display();
+    let here = folder.path().display();
     let port = match kind {
         Kind::SquidTls => {
-            certificate(folder)?;
+            folder.certificate()?;
             format!("https_port {address} tls-cert={here}/cert.pem tls-key={here}/key.pem")
         }
         _ => format!("http_port {address}"),
@@ -120,16 +118,8 @@ fn squid(kind: Kind, address: SocketAddr, login: bool, folder: &Folder) -> anyho
         ),
     )?;
     let mut command = Command::new(setting("DUPLEXER_SQUID", CHORE)?);
-    command.args(["-N", "-d", "1", "-f"]).arg(config).current_dir(&folder.0);
+    command.args(["-N", "-d", "1", "-f"]).arg(config).current_dir(folder.path());
     Ok(command)
-}
-
-/// Makes a certificate for the loopback address.
-fn certificate(folder: &Folder) -> anyhow::Result<()> {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
-    folder.write("cert.pem", &made.cert.pem())?;
-    folder.write("key.pem", &made.signing_key.serialize_pem())?;
-    Ok(())
 }
 
 fn tinyproxy(address: SocketAddr, login: bool, folder: &Folder) -> anyhow::Result<Command> {
@@ -151,34 +141,6 @@ fn microsocks(address: SocketAddr, login: bool) -> anyhow::Result<Command> {
         command.args(["-u", USER, "-P", PASSWORD]);
     }
     Ok(command)
-}
-
-/// A folder that others may read, removed in the end.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> anyhow::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("duplexer-proxy-{}-{count}", std::process::id());
-        let folder = Self(std::env::temp_dir().join(name));
-        fs::create_dir(&folder.0)?;
-        fs::set_permissions(&folder.0, Permissions::from_mode(0o755))?;
-        Ok(folder)
-    }
-
-    fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
-        let path = self.0.join(name);
-        fs::write(&path, text)?;
-        Ok(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An address of the loopback interface where nobody listens.

@@ -11,11 +11,9 @@ use duplexer::{
     Certificate, Client, CloseCode, ConnectError, DialError, Message, Proxy, ProxyError,
     ProxyFault, SocksFault, WebSocket,
 };
+use duplexer_conformance::network::Network;
 use duplexer_conformance::peer::{Compression, Peer, pattern};
-use duplexer_conformance::process::setting;
 use duplexer_conformance::proxy::{self, Kind, PASSWORD, USER, nobody};
-use tokio::process::Command;
-use tokio::time::timeout;
 
 #[tokio::test]
 #[ignore = "needs squid and node: cargo xtask interop proxies"]
@@ -87,16 +85,22 @@ async fn a_socks_proxy_tells_why_it_refuses() -> anyhow::Result<()> {
 #[tokio::test]
 #[ignore = "needs root and ip: cargo xtask interop proxies"]
 async fn a_dead_ipv6_address_costs_a_quarter_of_a_second() -> anyhow::Result<()> {
-    if std::env::var_os("DUPLEXER_INSIDE").is_some() {
+    if std::env::var_os(INSIDE).is_some() {
         return past_a_dead_address().await;
     }
-    let network = Network::new().await?;
-    let mut command = network.command(std::env::current_exe()?.as_os_str());
-    command.args(["--ignored", "--exact", "a_dead_ipv6_address_costs_a_quarter_of_a_second"]);
-    command.env("DUPLEXER_INSIDE", "yes");
-    let status = timeout(PATIENCE, command.status()).await??;
-    ensure!(status.success(), "inside the network: {status}");
-    Ok(())
+    let network = Network::new("dead", CHORE).await?;
+    network.hosts("2001:db8:1::99 dead.example\n127.0.0.1 dead.example localhost\n")?;
+    for line in [
+        "link add dead type veth peer name gone",
+        "link set gone up",
+        "link set dead up",
+        "-6 address add 2001:db8:1::1/64 dev dead nodad",
+        // A machine that does not exist, so that nobody answers for it.
+        "-6 neighbour add 2001:db8:1::99 lladdr 02:00:00:00:00:99 dev dead nud permanent",
+    ] {
+        network.configure(line).await?;
+    }
+    network.repeat("a_dead_ipv6_address_costs_a_quarter_of_a_second", INSIDE, "yes").await
 }
 
 async fn past_a_dead_address() -> anyhow::Result<()> {
@@ -173,58 +177,5 @@ fn client(proxy: &proxy::Proxy, credentials: &str) -> anyhow::Result<Client> {
     Ok(client.build())
 }
 
-/// A network namespace with a loopback interface, and a name that has two addresses: one on it, and one of IPv6 that
-/// swallows everything. Dropping it removes it.
-struct Network {
-    name: String,
-    ip: String,
-}
-
-impl Network {
-    async fn new() -> anyhow::Result<Self> {
-        let ip = setting("DUPLEXER_IP", "interop proxies")?;
-        let network = Self { name: format!("duplexer-{}", std::process::id()), ip };
-        let run = async |command: &mut Command| -> anyhow::Result<()> {
-            let status = timeout(PATIENCE, command.status()).await??;
-            ensure!(status.success(), "{command:?}: {status}");
-            Ok(())
-        };
-        std::fs::create_dir_all(network.folder())?;
-        let hosts = "2001:db8:1::99 dead.example\n127.0.0.1 dead.example localhost\n";
-        std::fs::write(network.folder().join("hosts"), hosts)?;
-        run(Command::new(&network.ip).args(["netns", "add", &network.name])).await?;
-        for line in [
-            "link set lo up",
-            "link add dead type veth peer name gone",
-            "link set gone up",
-            "link set dead up",
-            "-6 address add 2001:db8:1::1/64 dev dead nodad",
-            // A machine that does not exist, so that nobody answers for it.
-            "-6 neighbour add 2001:db8:1::99 lladdr 02:00:00:00:00:99 dev dead nud permanent",
-        ] {
-            run(network.command(network.ip.as_ref()).args(line.split(' '))).await?;
-        }
-        Ok(network)
-    }
-
-    /// A program inside it.
-    fn command(&self, program: &std::ffi::OsStr) -> Command {
-        let mut command = Command::new(&self.ip);
-        command.args(["netns", "exec", &self.name]).arg(program).kill_on_drop(true);
-        command
-    }
-
-    /// Where its own files of /etc are.
-    fn folder(&self) -> std::path::PathBuf {
-        std::path::Path::new("/etc/netns").join(&self.name)
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new(&self.ip).args(["netns", "delete", &self.name]).status();
-        let _ = std::fs::remove_dir_all(self.folder());
-    }
-}
-
-const PATIENCE: Duration = Duration::from_secs(60);
+const CHORE: &str = "interop proxies";
+const INSIDE: &str = "DUPLEXER_INSIDE";

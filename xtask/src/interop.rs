@@ -32,6 +32,11 @@ enum Peer {
     Proxied,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
     Proxies,
+    /// PyPI `websockets`, for one message of 4 GiB each way
+    Streaming,
+    /// PyPI `websockets`, behind a link that is taken down; as root
+    #[value(name = "lost-peer")]
+    Lost,
 }
 
 /// Runs the chore; an error is printed and fails the command.
@@ -83,6 +88,12 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
             .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
+        Peer::Streaming => TestRun::new("streaming")
+            .optimised()
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
+        Peer::Lost => TestRun::new("lost_peer")
+            .env("DUPLEXER_IP", tools::program("ip", &["iproute2"])?)
+            .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Browser => TestRun::new("browser")
             .env("DUPLEXER_BIN", tools::build_program()?)
             .env("DUPLEXER_CHROMIUM", tools::program("chromium", &["chromium"])?)

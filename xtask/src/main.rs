@@ -9,6 +9,8 @@ mod deny;
 mod fuzz;
 mod interop;
 mod miri;
+mod platforms;
+mod publish;
 mod tidy;
 mod tools;
 
@@ -40,6 +42,10 @@ enum Chore {
     Miri(miri::Args),
     /// Run the fuzz targets over their kept corpora
     Fuzz(fuzz::Args),
+    /// Compile the libraries for platforms that no test runs on
+    Platforms(platforms::Args),
+    /// Package the libraries as they would be published, and build the packages
+    Publish(publish::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
         Chore::Deny(args) => deny::run(args),
         Chore::Miri(args) => miri::run(args),
         Chore::Fuzz(args) => fuzz::run(args),
+        Chore::Platforms(args) => platforms::run(args),
+        Chore::Publish(args) => publish::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
