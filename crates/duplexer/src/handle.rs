@@ -1,7 +1,7 @@
 //! A connection as its users hold it: a driver behind a lock, with the tasks that wait for it. The last user to go says
 //! goodbye, or leaves that to the server that hosts the handler.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -18,7 +18,7 @@ use crate::waiters::Waiters;
 /// A connection and who waits for it.
 pub(crate) struct Shared {
     driver: Arc<Mutex<Driver>>,
-    users: AtomicUsize,
+    users: AtomicU32,
     /// A handler of our server runs it, and its wrapper closes what the handler leaves open.
     hosted: bool,
     /// The task of that wrapper.
@@ -26,10 +26,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(driver: Driver, hosted: bool) -> Arc<Self> {
+    /// A connection whose users run it themselves.
+    pub(crate) fn new(driver: Driver) -> Arc<Self> {
+        Self::run_by(driver, false)
+    }
+
+    /// A connection with a handler of our server.
+    pub(crate) fn hosted(driver: Driver) -> Arc<Self> {
+        Self::run_by(driver, true)
+    }
+
+    fn run_by(driver: Driver, hosted: bool) -> Arc<Self> {
         Arc::new(Self {
             driver: Arc::new(Mutex::new(driver)),
-            users: AtomicUsize::new(0),
+            users: AtomicU32::new(0),
             hosted,
             host: OnceLock::new(),
         })

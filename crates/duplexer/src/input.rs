@@ -16,20 +16,24 @@ pub(crate) struct Input {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
-    /// `bytes` belongs to the thread.
-    borrowed: bool,
 }
 
 impl Input {
     /// Bytes that arrived before the connection was open.
     pub(crate) fn starting_with(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.into(), start: 0, end: bytes.len(), borrowed: false }
+        Self { bytes: bytes.into(), start: 0, end: bytes.len() }
     }
 
     /// The bytes that wait to be understood.
     #[inline]
     pub(crate) fn unread(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.end]
+    }
+
+    /// Whether `bytes` belongs to the thread, whose buffers alone are that long; what is copied out is far shorter.
+    #[inline]
+    const fn is_borrowed(&self) -> bool {
+        self.bytes.len() == READ_BYTES
     }
 
     /// Whether there are none.
@@ -73,7 +77,7 @@ impl Input {
     /// Gives the thread's buffer back, and keeps only what is unread.
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
-        if self.borrowed {
+        if self.is_borrowed() {
             self.give_back(local);
         } else if self.is_empty() && !self.bytes.is_empty() {
             *self = Self::default();
@@ -87,11 +91,11 @@ impl Input {
 
     /// Sees to it that the thread's buffer is in use, with what is unread at its front.
     fn make_room(&mut self, local: &mut Local) {
-        if !self.borrowed {
+        if !self.is_borrowed() {
             let mut bytes = local.take_buffer();
             let unread = &self.bytes[self.start..self.end];
             bytes[..unread.len()].copy_from_slice(unread);
-            *self = Self { start: 0, end: unread.len(), bytes, borrowed: true };
+            *self = Self { start: 0, end: unread.len(), bytes };
         } else if self.start > 0 {
             self.compact();
         }

@@ -16,10 +16,10 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "two durations say all there is")]
 pub struct Keepalive {
-    /// Time between pings; `None` and zero send none. At least 1 ms, as fine as timers are: less counts as that.
-    /// Default 20 s.
+    /// Time between pings; `None` and zero send none. In whole milliseconds, as fine as timers are: a part of one counts as one.
+    /// At most 49 days. Default 20 s.
     pub interval: Option<Duration>,
-    /// Time after a ping within which something must arrive. Default 20 s.
+    /// Time after a ping within which something must arrive, in whole milliseconds as well. Default 20 s.
     pub timeout: Duration,
 }
 
@@ -46,9 +46,9 @@ pub(crate) enum Due {
 /// The timers of one connection.
 #[derive(Debug)]
 pub(crate) struct Liveness {
-    /// The settings in nanoseconds, in half the room; `NEVER` for no pings.
-    interval: u64,
-    timeout: u64,
+    /// The settings in milliseconds, in a quarter of the room; `NO_PINGS` for none.
+    interval_ms: u32,
+    timeout_ms: u32,
     timer: Timer,
     /// Something has arrived since `Timer::Alive::pong_by` was set.
     heard: bool,
@@ -77,11 +77,11 @@ enum Timer {
 impl Liveness {
     pub(crate) fn new(keepalive: Keepalive) -> Self {
         Self {
-            interval: match keepalive.interval {
-                None | Some(Duration::ZERO) => NEVER,
-                Some(interval) => nanos(interval.max(INTERVAL_MIN)),
+            interval_ms: match keepalive.interval {
+                None | Some(Duration::ZERO) => NO_PINGS,
+                Some(interval) => millis(interval),
             },
-            timeout: nanos(keepalive.timeout),
+            timeout_ms: millis(keepalive.timeout),
             timer: Timer::Unset,
             heard: false,
             sent: 0,
@@ -92,7 +92,16 @@ impl Liveness {
     }
 
     pub(crate) fn keepalive(&self) -> Keepalive {
-        Keepalive { interval: duration(self.interval), timeout: Duration::from_nanos(self.timeout) }
+        Keepalive { interval: self.interval(), timeout: self.timeout() }
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        let pings = self.interval_ms != NO_PINGS;
+        pings.then(|| Duration::from_millis(self.interval_ms.into()))
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.into())
     }
 
     /// Something has arrived.
@@ -104,7 +113,7 @@ impl Liveness {
     /// The time to look again, counted from `now` on first use.
     pub(crate) fn next(&mut self, now: Time) -> Option<Time> {
         if matches!(self.timer, Timer::Unset) {
-            self.timer = match duration(self.interval) {
+            self.timer = match self.interval() {
                 Some(interval) => Timer::Alive { ping_at: now + interval, pong_by: None },
                 None => Timer::Off,
             };
@@ -148,8 +157,8 @@ impl Liveness {
             self.heard = false;
         }
         self.timer = Timer::Alive {
-            ping_at: now + Duration::from_nanos(self.interval),
-            pong_by: Some(pong_by.unwrap_or(now + Duration::from_nanos(self.timeout))),
+            ping_at: now + Duration::from_millis(self.interval_ms.into()),
+            pong_by: Some(pong_by.unwrap_or(now + self.timeout())),
         };
         Due::Ping(self.ping(now))
     }
@@ -192,6 +201,12 @@ impl Liveness {
 }
 
 /// A duration's nanoseconds; those that take 584 years never end.
+/// Whole milliseconds, rounded up, at most 49 days.
+fn millis(duration: Duration) -> u32 {
+    let millis = duration.as_nanos().div_ceil(1_000_000);
+    u32::try_from(millis).unwrap_or(NO_PINGS).min(NO_PINGS - 1)
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
@@ -201,8 +216,7 @@ fn duration(nanos: u64) -> Option<Duration> {
 }
 
 const NEVER: u64 = u64::MAX;
-/// Least time between pings, so that no setting floods the peer as fast as the caller's loop turns.
-const INTERVAL_MIN: Duration = Duration::from_millis(1);
+const NO_PINGS: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {

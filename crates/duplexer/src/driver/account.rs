@@ -1,77 +1,67 @@
-//! What one connection has used of its server's terms: how fast its peer talks, and how much its unfinished messages take. A
-//! connection without terms, or with nothing to remember, carries two empty pointers.
+//! What one connection may use of its server's terms: how fast its peer talks, and how much its unfinished messages take. What it
+//! has used is kept with what few connections have.
 
 use std::sync::Arc;
 
-use duplexer_proto::{Fault, Time};
+use duplexer_proto::Fault;
 
 use crate::clock;
+use crate::driver::seldom::{Seldom, Used};
 use crate::pace::Pace;
 use crate::terms::{OverRate, Terms};
 
-/// A connection's account; given back when it is dropped.
+/// A connection's account; what it has borrowed is to be given back with [`close`](Account::close).
 #[derive(Debug, Default)]
-pub(super) struct Account {
-    terms: Option<Arc<Terms>>,
-    used: Option<Box<Used>>,
-}
-
-#[derive(Debug, Default, PartialEq)]
-struct Used {
-    messages: Pace,
-    controls: Pace,
-    bytes: Pace,
-    /// Nothing is read until then.
-    rests_until: Option<Time>,
-    /// Bytes that are borrowed for unfinished messages.
-    borrowed: usize,
-}
+pub(super) struct Account(Option<Arc<Terms>>);
 
 impl Account {
     pub(super) const fn on(terms: Option<Arc<Terms>>) -> Self {
-        Self { terms, used: None }
+        Self(terms)
     }
 
     /// A message has come.
     #[inline]
-    pub(super) fn message(&mut self) -> Result<(), Fault> {
-        match self.terms.as_deref().and_then(|terms| terms.rates.messages_per_second_max) {
+    pub(super) fn message(&self, seldom: &mut Seldom) -> Result<(), Fault> {
+        match self.0.as_deref().and_then(|terms| terms.rates.messages_per_second_max) {
             None => Ok(()),
-            Some(max) => {
-                self.spend(1, max.into(), "messages_per_second_max", |used| &mut used.messages)
-            }
+            Some(max) => self
+                .spend(seldom, 1, max.into(), "messages_per_second_max", |used| &mut used.messages),
         }
     }
 
     /// A control frame has come that nobody asked for.
-    pub(super) fn control(&mut self) -> Result<(), Fault> {
-        match self.terms.as_deref().and_then(|terms| terms.rates.control_frames_per_second_max) {
+    pub(super) fn control(&self, seldom: &mut Seldom) -> Result<(), Fault> {
+        match self.0.as_deref().and_then(|terms| terms.rates.control_frames_per_second_max) {
             None => Ok(()),
-            Some(max) => self
-                .spend(1, max.into(), "control_frames_per_second_max", |used| &mut used.controls),
+            Some(max) => {
+                self.spend(seldom, 1, max.into(), "control_frames_per_second_max", |used| {
+                    &mut used.controls
+                })
+            }
         }
     }
 
     /// Bytes have come.
     #[inline]
-    pub(super) fn bytes(&mut self, len: usize) -> Result<(), Fault> {
-        match self.terms.as_deref().and_then(|terms| terms.rates.bytes_per_second_max) {
+    pub(super) fn bytes(&self, len: usize, seldom: &mut Seldom) -> Result<(), Fault> {
+        match self.0.as_deref().and_then(|terms| terms.rates.bytes_per_second_max) {
             None => Ok(()),
             Some(max) => {
-                self.spend(len as u64, max, "bytes_per_second_max", |used| &mut used.bytes)
+                self.spend(seldom, len as u64, max, "bytes_per_second_max", |used| &mut used.bytes)
             }
         }
     }
 
     fn spend(
-        &mut self,
+        &self,
+        seldom: &mut Seldom,
         amount: u64,
         max: u64,
         setting: &'static str,
         pace: impl FnOnce(&mut Used) -> &mut Pace,
     ) -> Result<(), Fault> {
-        let Some(terms) = &self.terms else { return Ok(()) };
-        let used = self.used.get_or_insert_default();
+        let Some(terms) = &self.0 else { return Ok(()) };
+        let used = seldom.use_some();
         let now = clock::now();
         match terms.rates.over {
             OverRate::Close => pace(used)
@@ -85,35 +75,16 @@ impl Account {
         }
     }
 
-    /// Until when nothing is to be read.
-    #[inline]
-    pub(super) fn rests_until(&self) -> Option<Time> {
-        self.used.as_ref()?.rests_until
-    }
-
-    /// Reading goes on.
-    pub(super) fn rested(&mut self) {
-        if let Some(used) = &mut self.used {
-            used.rests_until = None;
-        }
-    }
-
-    /// Whether something is borrowed.
-    #[inline]
-    pub(super) fn owes(&self) -> bool {
-        self.used.as_ref().is_some_and(|used| used.borrowed > 0)
-    }
-
     /// Whether there is anything to account for.
     #[inline]
     pub(super) const fn is_kept(&self) -> bool {
-        self.terms.is_some()
+        self.0.is_some()
     }
 
     /// Unfinished messages take `held` bytes now.
-    pub(super) fn hold(&mut self, held: usize) -> Result<(), Fault> {
-        let Some(terms) = &self.terms else { return Ok(()) };
-        let borrowed = self.used.as_ref().map_or(0, |used| used.borrowed);
+    pub(super) fn hold(&self, held: usize, seldom: &mut Seldom) -> Result<(), Fault> {
+        let Some(terms) = &self.0 else { return Ok(()) };
+        let borrowed = seldom.borrowed();
         if held == borrowed {
             return Ok(());
         }
@@ -123,19 +94,13 @@ impl Account {
             let (setting, bytes_max) = ("unfinished_bytes_max", terms.unfinished_bytes_max as u64);
             return Err(Fault::OutOfMemory { setting, bytes_max });
         }
-        let used = self.used.get_or_insert_default();
-        used.borrowed = held;
-        if **used == Used::default() {
-            self.used = None;
-        }
+        seldom.set_borrowed(held);
         Ok(())
     }
-}
 
-impl Drop for Account {
-    fn drop(&mut self) {
-        if let (Some(terms), Some(used)) = (&self.terms, &self.used) {
-            terms.give_back(used.borrowed);
-        }
+    /// Gives back what was borrowed.
+    pub(super) fn close(&self, seldom: &mut Seldom) {
+        // That never fails.
+        let _ = self.hold(0, seldom);
     }
 }

@@ -17,7 +17,7 @@ impl Driver {
             self.inbox = None;
             self.weigh(local);
             self.note_closing();
-            self.writer_by = None;
+            self.seldom.set_writer_by(None);
             self.news = true;
         }
     }

@@ -21,7 +21,7 @@ pub(crate) enum Happening {
 impl Driver {
     /// Begins to keep notes.
     pub(crate) fn keep_notes(&mut self) {
-        self.notes.get_or_insert_default();
+        self.seldom.keep_notes();
     }
 
     /// The next thing that happens; `None` behind the end.
@@ -30,10 +30,7 @@ impl Driver {
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<Option<Happening>> {
-        self.keep_notes();
-        if let Some(notes) = &mut self.notes
-            && !std::mem::replace(&mut notes.told_open, true)
-        {
+        if !std::mem::replace(&mut self.seldom.keep_notes().told_open, true) {
             return Poll::Ready(Some(Happening::Open));
         }
         self.attended = true;
@@ -61,12 +58,12 @@ impl Driver {
         if let Some(note) = self.take_note() {
             return Poll::Ready(Some(Happening::Note(note)));
         }
-        let told = self.notes.as_mut().map(|notes| std::mem::replace(&mut notes.told_closed, true));
+        let told = self.seldom.notes().map(|notes| std::mem::replace(&mut notes.told_closed, true));
         Poll::Ready((told != Some(true)).then_some(Happening::Closed))
     }
 
     fn take_note(&mut self) -> Option<Note> {
         let holds = self.inbox.is_some();
-        self.notes.as_mut()?.take(holds)
+        self.seldom.notes()?.take(holds)
     }
 }

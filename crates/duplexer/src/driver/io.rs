@@ -14,9 +14,9 @@ use tokio::time::Sleep;
 use crate::clock;
 use crate::driver::account::Account;
 use crate::driver::failure::Failure;
-use crate::driver::notes::Notes;
+use crate::driver::seldom::Seldom;
 use crate::input::Input;
-use crate::local::{Local, READ_BYTES};
+use crate::local::Local;
 use crate::terms::Terms;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
@@ -47,26 +47,24 @@ pub(crate) struct Driver {
     /// Bytes were written that the transport may still hold.
     unflushed: bool,
     /// Bytes read since the transport last had none.
-    turn_bytes: usize,
+    turn_bytes: u32,
     /// The connection has had its turn: more may have arrived than was read.
     turn_over: bool,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Box<Failure>>,
-    /// Bytes that waited to be written when the transport went.
-    pub(crate) unsent_bytes: usize,
+    /// The end of the connection was told to those who run the program.
+    told_over: bool,
     timer: Option<Pin<Box<Sleep>>>,
     /// The timer knows `last_waiting`.
     timer_polled: bool,
-    /// When an open message writer has been idle for too long.
-    pub(super) writer_by: Option<Box<Time>>,
     /// All who wait, once several tasks use the connection.
     pub(crate) waiters: Option<Arc<Waiters>>,
     /// Who waited last.
     pub(crate) last_waiting: Option<Waker>,
     /// What its server's terms let it use.
     pub(super) account: Account,
-    /// What has happened beside messages, for a user who asks for events.
-    pub(super) notes: Option<Box<Notes>>,
+    /// What few connections have.
+    pub(super) seldom: Seldom,
     /// What is told to those who run the program.
     pub(crate) watch: Watch,
 }
@@ -83,7 +81,6 @@ impl Driver {
         let watch = Watch::new(conn.role());
         watch.read(input.unread().len());
         Self {
-            notes: None,
             watch,
             conn,
             transport: Some(transport),
@@ -100,10 +97,10 @@ impl Driver {
             turn_bytes: 0,
             turn_over: false,
             failure: None,
-            unsent_bytes: 0,
+            told_over: false,
             timer: None,
             timer_polled: false,
-            writer_by: None,
+            seldom: Seldom::default(),
             waiters: None,
             last_waiting: None,
             account: Account::default(),
@@ -178,7 +175,7 @@ impl Driver {
             return Poll::Pending;
         }
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
-        if self.turn_bytes >= READ_BYTES {
+        if self.turn_bytes >= TURN_BYTES_MAX {
             // A peer that never pauses does not keep the thread from others.
             self.turn_bytes = 0;
             self.turn_over = true;
@@ -191,8 +188,9 @@ impl Driver {
             }
             Poll::Ready(Ok(0)) => self.end(Failure::EndOfStream),
             Poll::Ready(Ok(len)) => {
-                self.turn_bytes += len;
-                let counted = self.account.bytes(len);
+                self.turn_bytes =
+                    self.turn_bytes.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+                let counted = self.account.bytes(len, &mut self.seldom);
                 self.abide(counted, local);
                 self.watch.read(len);
             }
@@ -225,13 +223,13 @@ impl Driver {
         let now = clock::now();
         let (state, waiting) = (self.conn.state(), self.conn.queued_bytes());
         let pinged = self.conn.pinged();
-        if self.account.rests_until().is_some() {
+        if self.seldom.rests_until().is_some() {
             // What the peer has said is not read now.
             self.conn.heard();
         }
         let timed_out = self.conn.handle_timeout(now, &mut local.scratch);
         if timed_out.is_some() {
-            self.unsent_bytes += waiting.saturating_sub(self.conn.queued_bytes());
+            self.seldom.add_unsent(waiting.saturating_sub(self.conn.queued_bytes()));
         }
         match timed_out {
             None if self.conn.pinged() > pinged => self.watch.ping_sent(),
@@ -239,7 +237,7 @@ impl Driver {
             Some(Timeout::PeerLost) => self.end_from(state, Failure::PeerLost),
             Some(_) => self.end_from(state, Failure::CloseOverdue),
         }
-        if self.writer_by.as_ref().is_some_and(|by| **by <= now) {
+        if self.seldom.writer_by().is_some_and(|by| by <= now) {
             self.fail(CloseCode::INTERNAL_ERROR, "a message was not finished in time", local);
         }
         self.arm(now);
@@ -248,10 +246,10 @@ impl Driver {
 
     /// Whether the peer has talked so fast that nothing is read from it now. Its timer ends that.
     fn is_resting(&mut self) -> bool {
-        let Some(until) = self.account.rests_until() else { return false };
+        let Some(until) = self.seldom.rests_until() else { return false };
         let now = clock::now();
         if now >= until || self.conn.state() != State::Open {
-            self.account.rested();
+            self.seldom.rested();
             return false;
         }
         self.arm(now);
@@ -277,10 +275,10 @@ impl Driver {
     /// Accounts for what unfinished and held messages take now.
     pub(super) fn weigh(&mut self, local: &mut Local) {
         if self.account.is_kept()
-            && (self.account.owes() || self.conn.is_inside_message() || self.inbox.is_some())
+            && (self.seldom.borrowed() > 0 || self.conn.is_inside_message() || self.inbox.is_some())
         {
             let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
-            let weighed = self.account.hold(held + self.conn.held_bytes());
+            let weighed = self.account.hold(held + self.conn.held_bytes(), &mut self.seldom);
             self.abide(weighed, local);
         }
     }
@@ -288,8 +286,8 @@ impl Driver {
     /// Sets the timer for the next deadline.
     pub(super) fn arm(&mut self, now: Time) {
         let open = self.conn.state() == State::Open;
-        let writer_by = self.writer_by.as_deref().copied().filter(|_| open);
-        let deadlines = [self.conn.next_timeout(now), writer_by, self.account.rests_until()];
+        let writer_by = self.seldom.writer_by().filter(|_| open);
+        let deadlines = [self.conn.next_timeout(now), writer_by, self.seldom.rests_until()];
         let Some(next) = deadlines.into_iter().flatten().min() else {
             self.timer = None;
             return;
@@ -348,7 +346,7 @@ impl Driver {
         }
         self.conn.fail(code, reason, &mut local.scratch);
         self.note_closing();
-        self.writer_by = None;
+        self.seldom.set_writer_by(None);
         self.news = true;
     }
 
@@ -373,24 +371,30 @@ impl Driver {
         if matches!(state, State::Open | State::Closing) {
             self.failure.get_or_insert_with(|| Box::new(failure));
         }
-        self.unsent_bytes += self.conn.queued_bytes();
+        self.seldom.add_unsent(self.conn.queued_bytes());
         self.conn.transport_ended(blame);
         // Giving back never fails.
-        let _ = self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes));
+        let _ =
+            self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes), &mut self.seldom);
         self.over();
         self.timer = None;
-        self.writer_by = None;
+        self.seldom.set_writer_by(None);
         self.news = true;
     }
 
     /// Keeps that the connection has begun to close, where somebody asks.
     pub(super) fn note_closing(&mut self) {
-        if let Some(notes) = &mut self.notes {
+        if let Some(notes) = self.seldom.notes() {
             notes.keep_closing(
                 self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len()),
                 self.conn.close_info(),
             );
         }
+    }
+
+    /// Bytes that were queued and that the transport did not take before it went.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.seldom.unsent_bytes()
     }
 
     /// Lets the transport go.
@@ -401,8 +405,11 @@ impl Driver {
 
     /// Tells those who run the program that the connection is over, once.
     fn tell_over(&mut self) {
+        if std::mem::replace(&mut self.told_over, true) {
+            return;
+        }
         let cause = self.failure.as_deref().map(|failure| failure as &dyn std::fmt::Display);
-        self.watch.over(self.conn.close_info(), cause);
+        self.watch.over(self.conn.role(), self.conn.close_info(), cause);
     }
 
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
@@ -411,7 +418,7 @@ impl Driver {
             self.failure = Some(Box::new(Failure::Io(Arc::new(error))));
         }
         let waiting = self.conn.queued_bytes();
-        self.unsent_bytes += waiting;
+        self.seldom.add_unsent(waiting);
         self.conn.wrote(waiting, &mut local.scratch);
         self.shut = true;
         self.news = true;
@@ -420,9 +427,12 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.account.close(&mut self.seldom);
         self.tell_over();
     }
 }
 
+/// Bytes that are read at most before others have their turn: about a buffer full.
+const TURN_BYTES_MAX: u32 = 256 << 10;
 /// Most pieces of one vectored write.
 const SLICES_MAX: usize = 64;

@@ -8,6 +8,7 @@ mod happening;
 mod io;
 mod notes;
 mod receive;
+mod seldom;
 mod send;
 
 pub(crate) use failure::Failure;

@@ -45,7 +45,7 @@ impl Driver {
                 if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
                     self.input.take(len);
                     self.watch.message_received();
-                    let counted = self.account.message();
+                    let counted = self.account.message(&mut self.seldom);
                     if self.abide(counted, local) {
                         return Poll::Ready(Some(message));
                     }
@@ -112,7 +112,7 @@ impl Driver {
             self.inbox = None;
         }
         self.weigh(local);
-        if let Some(notes) = &mut self.notes {
+        if let Some(notes) = self.seldom.notes() {
             notes.message_taken();
         }
         Some(message)
@@ -210,13 +210,13 @@ impl Driver {
             let parsed = match received.event {
                 None => Some(Parsed::Nothing),
                 Some(Event::Message(message)) => {
-                    counted = self.account.message();
+                    counted = self.account.message(&mut self.seldom);
                     self.watch.message_received();
                     Some(Parsed::Message(message))
                 }
                 Some(Event::Chunk(chunk)) => {
                     if chunk.first {
-                        counted = self.account.message();
+                        counted = self.account.message(&mut self.seldom);
                     }
                     if chunk.last {
                         self.watch.message_received();
@@ -228,9 +228,9 @@ impl Driver {
                     }))
                 }
                 Some(Event::Ping(payload)) => {
-                    counted = self.account.control();
+                    counted = self.account.control(&mut self.seldom);
                     self.watch.ping_received();
-                    if let Some(notes) = &mut self.notes {
+                    if let Some(notes) = self.seldom.notes() {
                         notes.keep(held, Note::Ping(Bytes::copy_from_slice(payload)));
                     }
                     Some(Parsed::Noted)
@@ -238,14 +238,14 @@ impl Driver {
                 Some(Event::Pong(payload)) => {
                     let answered = self.conn.pong_arrived(payload, clock::now());
                     if answered.is_none() {
-                        counted = self.account.control();
+                        counted = self.account.control(&mut self.seldom);
                     }
                     let newest = answered.is_some_and(|number| number == self.conn.pinged());
                     let rtt = self.conn.rtt().filter(|_| newest);
                     if let Some(rtt) = rtt {
                         self.watch.answered(rtt);
                     }
-                    if let Some(notes) = &mut self.notes {
+                    if let Some(notes) = self.seldom.notes() {
                         let payload = Bytes::copy_from_slice(payload);
                         notes.keep(held, Note::Pong { payload, rtt });
                     }
@@ -253,7 +253,7 @@ impl Driver {
                     Some(Parsed::Noted)
                 }
                 Some(Event::Close(_)) => {
-                    if let Some(notes) = &mut self.notes {
+                    if let Some(notes) = self.seldom.notes() {
                         notes.keep_closing(held, self.conn.close_info());
                     }
                     self.news = true;

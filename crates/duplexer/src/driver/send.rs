@@ -188,13 +188,13 @@ impl Driver {
 
     /// The piece writer waits for the transport: it is not idle.
     pub(crate) fn writer_busy(&mut self) {
-        self.writer_by = None;
+        self.seldom.set_writer_by(None);
     }
 
     /// Counts the time that an open piece writer is idle from now.
     pub(crate) fn writer_active(&mut self, is_open: bool) {
         let now = clock::now();
-        self.writer_by = is_open.then(|| Box::new(now + WRITER_IDLE_MAX));
+        self.seldom.set_writer_by(is_open.then(|| now + WRITER_IDLE_MAX));
         self.news = true;
         self.arm(now);
     }

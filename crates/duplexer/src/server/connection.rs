@@ -31,16 +31,16 @@ where
     F: Future<Output: HandlerOutcome>,
 {
     let counted = inner.tracker.task();
-    resume(counted, open(inner, transport, addresses, handler))
+    resume(open(inner, counted, transport, addresses, handler))
 }
 
 /// The same for a connection whose opening has begun elsewhere, and is counted already.
-pub(crate) fn resume<O, F>(counted: TaskGuard, opening: O) -> Task<O, F>
+pub(crate) fn resume<O, F>(opening: O) -> Task<O, F>
 where
     O: Future<Output = Option<Hosted<F>>>,
     F: Future<Output: HandlerOutcome>,
 {
-    Task { opening: Some(Box::pin(opening)), hosted: None, _counted: counted }
+    Task { opening: Some(Box::pin(opening)), hosted: None }
 }
 
 pin_project! {
@@ -49,7 +49,6 @@ pin_project! {
         opening: Option<Pin<Box<O>>>,
         #[pin]
         hosted: Option<Hosted<F>>,
-        _counted: TaskGuard,
     }
 }
 
@@ -77,6 +76,7 @@ where
 /// Takes a connection from its first byte to a handler, or through all of its plain HTTP.
 async fn open<S, H, F>(
     inner: Arc<Inner<S>>,
+    counted: TaskGuard,
     transport: Transport,
     mut addresses: Addresses,
     handler: H,
@@ -93,5 +93,5 @@ where
         Opened::Http(prefixed, tls) => http::serve(&inner, prefixed, addresses, tls).await?,
     };
     accepted.seat = Seat::join(seat, accepted.seat);
-    Some(host(&inner, accepted, transport, handler))
+    Some(host(&inner, counted, accepted, transport, handler))
 }

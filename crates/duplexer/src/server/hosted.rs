@@ -56,8 +56,6 @@ pin_project! {
         // The connection is over.
         finished: bool,
         tracked: SocketGuard,
-        // Where somebody reads of it.
-        trace: Option<Arc<Trace>>,
     }
 }
 
@@ -70,10 +68,9 @@ where
         handler: impl FnOnce() -> F,
         shared: Arc<Shared>,
         tracked: SocketGuard,
-        trace: Option<Arc<Trace>>,
     ) -> Self {
         let called = || std::panic::catch_unwind(AssertUnwindSafe(handler));
-        let called = match &trace {
+        let called = match tracked.trace() {
             Some(trace) => trace.in_span(called),
             None => called(),
         };
@@ -81,9 +78,9 @@ where
             Ok(handler) => (Some(handler), None),
             Err(panic) => (None, Some(panic)),
         };
-        let hosted = Self { handler, shared, ending: false, finished: false, tracked, trace };
+        let hosted = Self { handler, shared, ending: false, finished: false, tracked };
         if let Some(panic) = panic {
-            let (code, reason) = panicked(&*panic, hosted.trace.as_deref());
+            let (code, reason) = panicked(&*panic, hosted.tracked.trace());
             hosted.close(code, reason);
         }
         hosted
@@ -99,14 +96,14 @@ where
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
                 Ok(()) => (CloseCode::NORMAL, ""),
                 Err(error) => {
-                    match this.trace {
+                    match this.tracked.trace() {
                         Some(trace) => trace.handler_failed(&error),
                         None => tracing::info!(%error, "handler failed"),
                     }
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(panic) => panicked(&*panic, this.trace.as_deref()),
+            Err(panic) => panicked(&*panic, this.tracked.trace()),
         };
         this.handler.set(None);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
@@ -148,7 +145,7 @@ where
 }
 
 /// Reports a panic; tells what to close with.
-fn panicked(panic: &(dyn Any + Send), trace: Option<&Trace>) -> (CloseCode, &'static str) {
+fn panicked(panic: &(dyn Any + Send), trace: Option<&Arc<Trace>>) -> (CloseCode, &'static str) {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let said = said.unwrap_or("no message");
@@ -166,7 +163,7 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.trace.clone() {
+        match self.tracked.trace().cloned() {
             Some(trace) => trace.in_span(|| self.poll_hosted(cx)),
             None => self.poll_hosted(cx),
         }

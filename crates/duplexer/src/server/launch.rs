@@ -10,12 +10,14 @@ use crate::server::inner::Inner;
 use crate::server::opening::Accepted;
 use crate::server::report;
 use crate::server::request::Request;
+use crate::server::tracker::{TaskGuard, Tracker};
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 
 /// A handler's future around an accepted connection.
 pub(crate) fn host<S, H, F>(
     inner: &Inner<S>,
+    counted: TaskGuard,
     accepted: Accepted<S>,
     transport: Transport,
     handler: H,
@@ -27,10 +29,10 @@ where
     let input = Input::starting_with(&accepted.early);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);
-    let driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
-    let shared = Shared::new(driver, true);
-    shared.now(|driver, _| driver.watch.trace(trace.clone()));
-    let tracked = inner.tracker.socket(&shared, accepted.seat);
+    let mut driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
+    driver.watch.trace(trace.clone());
+    let shared = Shared::hosted(driver);
+    let tracked = Tracker::socket(counted, &shared, accepted.seat, trace);
     let socket = WebSocket::new(shared.clone(), agreed);
-    Hosted::new(|| handler(socket, accepted.request), shared, tracked, trace)
+    Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }

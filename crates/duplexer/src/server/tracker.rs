@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::handle::Shared;
 use crate::server::caps::Seat;
+use crate::watch::Trace;
 
 /// How far a server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +45,17 @@ impl Tracker {
         TaskGuard(self.clone())
     }
 
-    /// Knows an open connection until the guard is dropped. Its host is woken when the phase changes.
+    /// Knows the open connection of a task until the guard is dropped. Its host is woken when the phase changes.
     pub(crate) fn socket(
-        self: &Arc<Self>,
+        task: TaskGuard,
         shared: &Arc<Shared>,
         seat: Option<Box<Seat>>,
+        trace: Option<Arc<Trace>>,
     ) -> SocketGuard {
-        let key = self.lock().insert(Arc::downgrade(shared));
-        SocketGuard { tracker: self.clone(), key, _seat: seat }
+        let key = task.0.lock().insert(Arc::downgrade(shared));
+        let is_plain = seat.is_none() && trace.is_none();
+        let beside = (!is_plain).then(|| Box::new(Beside { _seat: seat, trace }));
+        SocketGuard { task, key, beside }
     }
 
     /// How many connections are open.
@@ -129,17 +133,30 @@ impl Drop for TaskGuard {
 
 /// An open connection.
 pub(crate) struct SocketGuard {
-    tracker: Arc<Tracker>,
+    task: TaskGuard,
     key: usize,
-    /// What it is counted as, where it is.
+    beside: Option<Box<Beside>>,
+}
+
+/// What few servers' connections have.
+struct Beside {
+    /// What it is counted as.
     _seat: Option<Box<Seat>>,
+    /// Who is told of its handler.
+    trace: Option<Arc<Trace>>,
 }
 
 impl SocketGuard {
+    /// Who is told of the handler, where somebody reads.
+    #[inline]
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.beside.as_ref()?.trace.as_ref()
+    }
+
     /// How far the server is on its way out.
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match self.tracker.now.load(Ordering::Acquire) {
+        match self.task.0.now.load(Ordering::Acquire) {
             SERVING => Phase::Serving,
             CLOSING => Phase::Closing,
             _ => Phase::Dropping,
@@ -152,7 +169,7 @@ const CLOSING: u8 = Phase::Closing as u8;
 
 impl Drop for SocketGuard {
     fn drop(&mut self) {
-        self.tracker.lock().remove(self.key);
+        self.task.0.lock().remove(self.key);
     }
 }
 

@@ -339,7 +339,7 @@ impl Sender {
 
     /// Bytes that were queued and will not be written, or have not been yet.
     pub(crate) fn unsent_bytes(&self) -> usize {
-        self.handle.look(|driver| driver.unsent_bytes + driver.conn.queued_bytes())
+        self.handle.look(|driver| driver.unsent_bytes() + driver.conn.queued_bytes())
     }
 
     /// How the connection ended, or is ending; `None` while it is open.

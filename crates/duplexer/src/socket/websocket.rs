@@ -62,7 +62,7 @@ impl WebSocket {
         input: Input,
         agreed: Agreed,
     ) -> Self {
-        Self::new(Shared::new(Driver::new(conn, transport, input), false), agreed)
+        Self::new(Shared::new(Driver::new(conn, transport, input)), agreed)
     }
 
     pub(crate) fn new(shared: Arc<Shared>, agreed: Agreed) -> Self {

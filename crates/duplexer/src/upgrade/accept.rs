@@ -110,8 +110,8 @@ where
     match decided {
         Ok(mut accepted) => {
             let response = std::mem::take(&mut accepted.acceptance.response);
-            let opening = open(inner.clone(), accepted, connection, handler);
-            tokio::spawn(connection::resume(counted, opening));
+            let opening = open(inner.clone(), counted, accepted, connection, handler);
+            tokio::spawn(connection::resume(opening));
             response.map(|()| String::new())
         }
         Err(error) => {
@@ -135,6 +135,7 @@ fn refusal(error: &OpenError) -> Response<String> {
 /// Takes a connection from its answer to its handler.
 async fn open<S, H, F>(
     inner: Arc<Inner<S>>,
+    counted: TaskGuard,
     accepted: Accepted<S>,
     connection: OnUpgrade,
     handler: H,
@@ -148,7 +149,7 @@ where
         () = inner.tracker.reached(Phase::Dropping) => return None,
     };
     let (accepted, transport) = obtained;
-    Some(host(&inner, accepted, transport, handler))
+    Some(host(&inner, counted, accepted, transport, handler))
 }
 
 /// Waits until the answer has left, and looks at what the connection is.

@@ -24,8 +24,6 @@ pub(crate) use trace::Trace;
 
 /// Who looks at one open connection.
 pub(crate) struct Watch {
-    role: Role,
-    over: bool,
     meter: Meter,
     trace: Option<Arc<Trace>>,
 }
@@ -33,7 +31,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Begins with an open connection.
     pub(crate) fn new(role: Role) -> Self {
-        Self { role, over: false, meter: Meter::opened(role), trace: None }
+        Self { meter: Meter::opened(role), trace: None }
     }
 
     /// Says who is at the other end.
@@ -81,15 +79,17 @@ impl Watch {
         self.traced(|| tracing::debug!(?rtt, "ping answered"));
     }
 
-    /// The connection is over. Told again, it does nothing.
-    pub(crate) fn over(&mut self, info: Option<&CloseInfo>, cause: Option<&dyn fmt::Display>) {
-        if std::mem::replace(&mut self.over, true) {
-            return;
-        }
+    /// The connection of an end in `role` is over. To be told once.
+    pub(crate) fn over(
+        &self,
+        role: Role,
+        info: Option<&CloseInfo>,
+        cause: Option<&dyn fmt::Display>,
+    ) {
         let code = info.map_or(CloseCode::ABNORMAL, |info| info.reason.code());
         self.meter.closed(code);
         let lasted = self.trace.as_ref().map(|trace| trace.lasted());
-        self.traced(|| trace::closed(self.role, info, cause, lasted));
+        self.traced(|| trace::closed(role, info, cause, lasted));
     }
 
     /// Tells of something in the connection's span, where it has one.

@@ -1,0 +1,113 @@
+//! What few connections have at a time, in one box: to the others it is one empty pointer.
+
+use duplexer_proto::Time;
+
+use crate::driver::notes::Notes;
+use crate::pace::Pace;
+
+/// The box, while there is something to put into it.
+#[derive(Default)]
+pub(super) struct Seldom(Option<Box<Held>>);
+
+#[derive(Default)]
+struct Held {
+    /// What has happened beside messages, for a user who asks for events.
+    notes: Option<Notes>,
+    /// When an open message writer has been idle for too long.
+    writer_by: Option<Time>,
+    /// Bytes that were queued and that the transport did not take before it went.
+    unsent_bytes: usize,
+    /// What it has used of its server's terms.
+    used: Used,
+}
+
+/// What a connection has used of its server's terms.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Used {
+    pub(super) messages: Pace,
+    pub(super) controls: Pace,
+    pub(super) bytes: Pace,
+    /// Nothing is read until then.
+    pub(super) rests_until: Option<Time>,
+    /// Bytes that are borrowed for unfinished messages.
+    borrowed: usize,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        let Self { notes, writer_by, unsent_bytes, used } = self;
+        notes.is_none() && writer_by.is_none() && *unsent_bytes == 0 && *used == Used::default()
+    }
+}
+
+impl Seldom {
+    /// The notes, where they are kept.
+    pub(super) fn notes(&mut self) -> Option<&mut Notes> {
+        self.0.as_mut()?.notes.as_mut()
+    }
+
+    /// The notes, which are kept from now on.
+    pub(super) fn keep_notes(&mut self) -> &mut Notes {
+        self.0.get_or_insert_default().notes.get_or_insert_default()
+    }
+
+    /// When the open message writer is idle for too long.
+    pub(super) fn writer_by(&self) -> Option<Time> {
+        self.0.as_ref()?.writer_by
+    }
+
+    /// Sets that time.
+    pub(super) fn set_writer_by(&mut self, by: Option<Time>) {
+        if self.writer_by() != by {
+            self.0.get_or_insert_default().writer_by = by;
+            self.tidy();
+        }
+    }
+
+    /// What was used of the terms, to be counted on.
+    pub(super) fn use_some(&mut self) -> &mut Used {
+        &mut self.0.get_or_insert_default().used
+    }
+
+    /// Until when nothing is to be read.
+    #[inline]
+    pub(super) fn rests_until(&self) -> Option<Time> {
+        self.0.as_ref()?.used.rests_until
+    }
+
+    /// Reading goes on.
+    pub(super) fn rested(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.used.rests_until = None;
+        }
+    }
+
+    /// Bytes that are borrowed for unfinished messages.
+    #[inline]
+    pub(super) fn borrowed(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.used.borrowed)
+    }
+
+    /// Sets how many there are.
+    pub(super) fn set_borrowed(&mut self, bytes: usize) {
+        self.use_some().borrowed = bytes;
+        self.tidy();
+    }
+
+    /// Frees the box where nothing is in it.
+    fn tidy(&mut self) {
+        self.0.take_if(|held| held.is_empty());
+    }
+
+    /// Bytes that did not leave.
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.unsent_bytes)
+    }
+
+    /// Counts some that did not.
+    pub(super) fn add_unsent(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.0.get_or_insert_default().unsent_bytes += bytes;
+        }
+    }
+}
