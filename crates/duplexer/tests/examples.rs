@@ -6,6 +6,10 @@ mod support;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/axum.rs"]
 mod axum_example;
+#[cfg(feature = "blocking")]
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/blocking.rs"]
+mod blocking_example;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/broadcast.rs"]
 mod broadcast;
@@ -16,8 +20,21 @@ mod client;
 #[path = "../examples/hyper.rs"]
 mod hyper_example;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/limits.rs"]
+mod limits;
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/proxy.rs"]
+mod proxy;
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/reconnecting.rs"]
+mod reconnecting;
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/streaming.rs"]
 mod streaming;
+#[cfg(feature = "tls")]
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/tls.rs"]
+mod tls_example;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/tower.rs"]
 mod tower_example;
@@ -26,7 +43,8 @@ use std::net::SocketAddr;
 
 use duplexer::{Message, Server, WebSocket};
 use support::{Frame, dial, host, open, until};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -112,4 +130,108 @@ async fn what_one_says_all_hear() {
     assert_eq!(other.hears().await, Frame::close(1000, ""));
     one.says("alone").await;
     assert_eq!(one.hears().await, Frame::new(0x81, "alone"));
+}
+
+#[cfg(feature = "blocking")]
+#[tokio::test]
+async fn a_plain_thread_asks_and_is_answered() {
+    let address = host(&limits::server(), limits::echo).await;
+    let asking = tokio::task::spawn_blocking(move || {
+        let asked = blocking_example::ask(&format!("ws://{address}/"), "hello");
+        asked.map_err(|error| error.to_string())
+    });
+    assert_eq!(until(asking).await.expect("no panic"), Ok(Some("hello".into())));
+}
+
+#[tokio::test]
+async fn who_talks_too_fast_or_too_long_is_told_so() {
+    let address = host(&limits::server(), limits::echo).await;
+    let mut peer = open(address).await;
+    peer.says("hello").await;
+    assert_eq!(peer.hears().await, Frame::new(0x81, "hello"));
+    peer.sends(0x82, vec![0; (64 << 10) + 1]).await;
+    assert_eq!(peer.hears().await.close_code(), Some(1009));
+    let mut peer = open(address).await;
+    for _ in 0..300 {
+        peer.says("again").await;
+    }
+    let ended = loop {
+        let frame = peer.hears().await;
+        if frame.first == 0x88 {
+            break frame;
+        }
+    };
+    assert_eq!(ended.close_code(), Some(1008));
+}
+
+#[tokio::test]
+async fn a_lost_feed_is_subscribed_to_again() {
+    // Each connection is good for one piece of news.
+    let address = host(&Server::default(), |mut socket: WebSocket, _| async move {
+        if socket.recv().await.is_ok_and(|asked| asked == Some("subscribe".into())) {
+            socket.send("news").await.ok();
+        }
+        // 1012: the service restarts.
+        socket.close(1012.into(), "").await.ok();
+    })
+    .await;
+    let news = until(reconnecting::follow(&format!("ws://{address}/"), 2)).await;
+    assert_eq!(news.expect("it comes back"), ["news".into(), "news".into()]);
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_and_one_that_refuses_is_named() {
+    let server = host(&limits::server(), limits::echo).await;
+    let (listener, address) = listener().await;
+    tokio::spawn(async move {
+        let mut answers = ["200 OK", "403 Forbidden"].into_iter();
+        while let (Ok((mut stream, _)), Some(answer)) = (listener.accept().await, answers.next()) {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a whole head"));
+            }
+            let asked = format!("CONNECT {server} HTTP/1.1\r\n");
+            assert!(head.starts_with(asked.as_bytes()), "{}", head.escape_ascii());
+            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.expect("it listens");
+            let mut behind = TcpStream::connect(server).await.expect("it listens");
+            tokio::io::copy_bidirectional(&mut stream, &mut behind).await.ok();
+        }
+    });
+    let (proxy_url, uri) = (format!("http://{address}"), format!("ws://{server}/"));
+    let mut socket = until(proxy::connect_through(&proxy_url, &uri)).await.expect("a tunnel");
+    until(socket.send("hello")).await.expect("it is open");
+    assert_eq!(until(socket.recv()).await.expect("open"), Some("hello".into()));
+    socket.abort();
+    drop(socket);
+    let refused = until(proxy::connect_through(&proxy_url, &uri)).await.expect_err("forbidden");
+    assert!(refused.to_string().starts_with(&format!("the proxy http://{address}")), "{refused}");
+    assert!(refused.to_string().contains("403"), "{refused}");
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_certificate_is_renewed_while_somebody_is_connected() {
+    let made = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
+    let (old, new) = (made(), made());
+    let tls = duplexer::ServerTls::from_pem(
+        old.cert.pem().as_bytes(),
+        old.signing_key.serialize_pem().as_bytes(),
+    )
+    .expect("they belong together");
+    let address = host(&tls_example::server(tls.clone()), tls_example::greet).await;
+    let trusting = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let root = duplexer::Certificate::from_der(made.cert.der()).expect("a certificate");
+        duplexer::Client::builder().add_root(root).build()
+    };
+    let uri = format!("wss://{address}/");
+    let mut first = until(trusting(&old).connect(&uri)).await.expect("trusted");
+    assert_eq!(until(first.recv()).await.expect("open"), Some("Some(Tls13)".into()));
+    let renewed = duplexer::Identity::from_pem(
+        new.cert.pem().as_bytes(),
+        new.signing_key.serialize_pem().as_bytes(),
+    );
+    tls.reload_from(renewed.expect("they belong together")).expect("it can be used");
+    until(trusting(&new).connect(&uri)).await.expect("the new one is shown");
+    until(first.ping()).await.expect("the old connection goes on");
 }

@@ -31,6 +31,9 @@ pub mod limits {}
 #[doc = include_str!("../../docs/streaming.md")]
 pub mod streaming {}
 
+#[doc = include_str!("../../docs/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("../../docs/from_tokio_tungstenite.md")]
 pub mod from_tokio_tungstenite {}
 
