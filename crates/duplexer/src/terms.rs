@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bounds on how fast the peer of one connection may talk. What flows in a second may also come at once, after a second's
-/// rest. Start from [`RateLimits::default`] and change fields; zero lets nothing pass.
+/// rest. Counted is when it arrives here: after a hiccup of the network, or of the handler, more comes at once than was sent at once,
+/// so bounds near the usual rate want [`OverRate::Slow`]. Start from [`RateLimits::default`] and change fields; zero lets
+/// nothing pass, or one in a second where it slows.
 ///
 /// ```
 /// let mut rates = duplexer::RateLimits::default();
@@ -48,8 +50,8 @@ pub enum OverRate {
     /// The connection is closed with 1008; the reason and the error of `recv` name the setting.
     #[default]
     Close,
-    /// Nothing more is read from it until its average is right again, which in the end makes it wait; what had been read
-    /// is still received. Meanwhile it is not taken for lost.
+    /// Nothing more is received from it until its average is right again, which in the end makes it wait. Meanwhile it is not
+    /// taken for lost: a bound on bytes is spent up to 256 KiB at a time, which is how long that can take.
     Slow,
 }
 
@@ -68,12 +70,11 @@ impl Terms {
 
     /// Takes `bytes` of what unfinished messages may take, if there are as many.
     pub(crate) fn borrow(&self, bytes: usize) -> bool {
-        let taken = self.unfinished_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let fits = taken.saturating_add(bytes) <= self.unfinished_bytes_max;
-        if !fits {
-            self.give_back(bytes);
-        }
-        fits
+        // At once, so that what does not fit takes nothing from what would.
+        let fitting =
+            |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.unfinished_bytes_max);
+        let taken = &self.unfinished_bytes;
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting).is_ok()
     }
 
     /// Gives borrowed bytes back.

@@ -121,6 +121,8 @@ async fn a_proxy_header_names_the_client() {
         }
         let itself = "127.0.0.1 by 127.0.0.1 wants http://localhost";
         assert_eq!(seen(address, "PROXY UNKNOWN\r\n", "").await, itself);
+        // Whom the proxy does not name has nobody's word for its headers; the proxy itself has its own.
+        assert_eq!(seen(address, "PROXY UNKNOWN\r\n", FORWARDED).await, itself);
         assert_eq!(seen(address, b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00", "").await, itself);
     }
     // A second proxy behind the first, whose client the first names in a header.

@@ -205,6 +205,21 @@ async fn a_secure_cookie_is_sent_over_wss_alone_even_on_this_machine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_on_the_way_neither_replaces_nor_unsets_a_secure_cookie() {
+    // RFC 6265bis §5.7, "leave secure cookies alone".
+    let jar = CookieJar::new();
+    jar.add("wss://example.com/", "session=good; Secure; Path=/").expect("a cookie");
+    for evil in ["session=evil; Path=/", "session=; Max-Age=0; Path=/", "session=evil; Path=/sub"] {
+        assert_eq!(jar.add("ws://example.com/", evil), Err(CookieError::NotSecure), "{evil}");
+    }
+    let others = "session=evil; Domain=example.com; Path=/";
+    assert_eq!(jar.add("ws://example.com/", others), Err(CookieError::NotSecure));
+    jar.add("ws://example.com/", "other=1; Path=/").expect("a cookie");
+    let client = Client::builder().cookies(jar).build();
+    assert_eq!(sent(&client, "wss://example.com/", "cookie").await, ["session=good; other=1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_server_sets_comes_back_to_it() {
     let jar = CookieJar::new();
     let client = Client::builder().cookies(jar.clone()).build();

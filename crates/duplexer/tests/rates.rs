@@ -3,7 +3,7 @@
 mod support;
 
 use duplexer::{Addresses, Fault, OverRate, RateLimits, RecvError, Request, Server, WebSocket};
-use support::{Frame, Peer, REQUEST, Role};
+use support::{Frame, Peer, REQUEST, Role, frame};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -116,6 +116,35 @@ async fn too_many_bytes_are_1008() {
     let why = "faster than the limit bytes_per_second_max of 1000";
     assert_eq!(peer.hears().await, Frame::close(1008, why));
     assert!(matches!(ends.recv().await, Some(RecvError::Fault(Fault::TooFast { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_that_arrives_at_once_is_received_at_the_limit_too() {
+    let mut rates = RateLimits::default();
+    rates.messages_per_second_max = Some(10);
+    rates.over = OverRate::Slow;
+    let server = Server::builder().rates(rates).build();
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let (seen, mut sees) = mpsc::unbounded_channel();
+    let count = |mut socket: WebSocket, _: Request| async move {
+        while let Ok(Some(message)) = socket.recv().await {
+            seen.send(message).expect("the test listens");
+        }
+    };
+    tokio::spawn(async move { server.serve_over(theirs, Addresses::default(), count).await });
+    let mut peer = Peer::new(ours, Role::Client, Duration::from_secs(3600));
+    peer.sends_bytes(format!("{REQUEST}\r\n")).await;
+    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    let began = Instant::now();
+    peer.sends_bytes(frame(Role::Client, 0x82, [0; 4]).repeat(1000)).await;
+    for _ in 0..1000 {
+        assert_eq!(sees.recv().await.expect("it was not closed").len(), 4);
+    }
+    let took = began.elapsed();
+    assert!((Duration::from_secs(95)..Duration::from_secs(105)).contains(&took), "{took:?}");
+    // It has gone meanwhile, and that is seen now.
+    drop(peer);
+    assert_eq!(sees.recv().await, None);
 }
 
 #[tokio::test(start_paused = true)]

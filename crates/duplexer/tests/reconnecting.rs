@@ -11,7 +11,7 @@ use duplexer::{
     Client, CloseCode, ConnectError, Decision, LossCause, Message, Reconnect, ReconnectError,
     ReconnectState, Server, WebSocket,
 };
-use support::{Frame, lab, refuses, until};
+use support::{Frame, accept, lab, refuses, until};
 use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant};
 
@@ -317,6 +317,32 @@ async fn stopping_closes_an_open_connection() {
         sender.send("hello").await.expect("it is open");
         assert_eq!(peer.hears().await, Frame::new(0x81, "hello"));
         sender.stop();
+        peer.hears_close(1000).await;
+        peer.ends().await;
+        peer
+    };
+    let (received, _peer) = tokio::join!(feed.recv(), script);
+    assert_eq!(received.expect("a clean end"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_needs_no_runtime() {
+    // Without pings no timer is there yet, which would need one.
+    let client = Client::builder().keepalive(None, Duration::from_secs(20)).build();
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let mut pipe = Some(ours);
+    let mut feed = Reconnect::builder_with(move |_attempt| {
+        let (client, pipe) = (client.clone(), pipe.take());
+        async move { client.connect_over(pipe.expect("one attempt"), "ws://example.com/").await }
+    })
+    .build();
+    let sender = feed.sender();
+    let script = async {
+        let (_, mut peer) = accept(theirs).await;
+        sender.send("hello").await.expect("it is open");
+        assert_eq!(peer.hears().await, Frame::new(0x81, "hello"));
+        let stopping = sender.clone();
+        std::thread::spawn(move || stopping.stop()).join().expect("no panic");
         peer.hears_close(1000).await;
         peer.ends().await;
         peer

@@ -153,6 +153,25 @@ async fn the_marks_are_settings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_ready_has_room_whatever_the_marks() {
+    let mut limits = Limits::default();
+    // Below the high mark, which stays at 64 KiB.
+    limits.queue_bytes_max = 100;
+    let (mut socket, mut peer) =
+        client_with(&Client::builder().limits(limits).build(), "", 16).await;
+    socket.feed(vec![0; 100]).await.expect("it is open");
+    assert!(matches!(socket.try_send("over"), Err(TrySendError::Full(_))));
+    assert_eq!(socket.ready().now_or_never().map(drop), None, "no room, no leave");
+    let sending = async {
+        socket.ready().await.expect("it is open");
+        socket.try_send("now").expect("there is room");
+        socket.flush().await.expect("it is open");
+    };
+    let ((), frame) = tokio::join!(sending, peer.hears());
+    assert_eq!(frame.payload.len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
 async fn try_send_gives_a_message_back_that_does_not_fit() {
     let (mut socket, mut peer) = narrow().await;
     let bound = Limits::default().queue_bytes_max;

@@ -15,7 +15,9 @@ use crate::client::ConnectError;
 /// # Errors
 /// See [`ConnectError`].
 pub fn connect(uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
-    Client::default().connect(uri)
+    let runtime = Runtime::get().map_err(ConnectError::Io)?;
+    let socket = runtime.wait(crate::connect(uri))?;
+    Ok(WebSocket::new(socket, runtime))
 }
 
 /// Opens connections with settings of its own: those of a [`Client`](crate::Client).

@@ -122,8 +122,8 @@ impl ClientBuilder {
     ///
     /// All of them share one [`open_timeout`](Limits::open_timeout). `http` and `https` in a `Location` stand for `ws` and `wss`. A
     /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind: `Authorization`
-    /// of any origin, `Proxy-Authorization` and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each. A user and a password in
-    /// a `Location` are not used.
+    /// of any origin, `Proxy-Authorization` and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
+    /// [`identity`](Self::identity) shown to each that asks for a certificate. A user and a password in a `Location` are not used.
     #[must_use]
     pub fn redirects(mut self, max: usize) -> Self {
         self.redirects_max = max;

@@ -68,7 +68,8 @@ impl CookieJar {
                 Err(_) => Err(CookieError::Malformed),
             };
             if let Err(error) = taken {
-                tracing::debug!(%uri, %error, "a cookie was not taken");
+                let (host, path) = (uri.host(), uri.path());
+                tracing::debug!(host, path, %error, "a cookie was not taken");
             }
         }
     }
@@ -125,6 +126,15 @@ impl CookieJar {
         judge(uri, &cookie)?;
         let domain = String::from(&cookie.domain);
         let mut store = self.store.lock();
+        // Nor may it replace or expire one that only `wss` may set (RFC 6265bis §5.7, "leave secure cookies alone").
+        let guarded = |other: &&Cookie<'_>| {
+            other.secure() == Some(true)
+                && other.name() == cookie.name()
+                && (other.domain.matches(&url) || String::from(&other.domain) == domain)
+        };
+        if !uri.is_secure() && store.iter_unexpired().find(guarded).is_some() {
+            return Err(CookieError::NotSecure);
+        }
         match store.insert(cookie.into_owned(), &url) {
             Ok(_) | Err(cookie_store::CookieError::Expired) => make_room(&mut store, &domain),
             Err(_) => return Err(CookieError::ForeignDomain),

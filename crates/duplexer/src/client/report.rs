@@ -28,5 +28,44 @@ pub(super) fn refused(error: &ConnectError) {
         _ => None,
     };
     opening::refused(Role::Client, status);
-    tracing::debug!(%error, "not connected");
+    tracing::debug!(error = without_secrets(&error.to_string()), "not connected");
+}
+
+/// A text without the queries of the URLs in it, nor the users and passwords, all of which are often secret.
+fn without_secrets(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        let ends = |character: char| character.is_whitespace() || "`'\",→".contains(character);
+        let (url, after) = url.split_at(url.find(ends).unwrap_or(url.len()));
+        let url = url.split(['?', '#']).next().unwrap_or_default();
+        let authority = url.find('/').unwrap_or(url.len());
+        let host = url[..authority].rfind('@').map_or(0, |at| at + 1);
+        told.extend([before, &url[host..]]);
+        rest = after;
+    }
+    told.push_str(rest);
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_urls_is_neither_a_query_nor_a_password() {
+        for (text, told) in [
+            ("nothing", "nothing"),
+            (
+                "wss://a.example/feed?token=1 → ws://b.example/?x",
+                "wss://a.example/feed → ws://b.example/",
+            ),
+            ("to `http://me:secret@c.example:1/p#f`, which", "to `http://c.example:1/p`, which"),
+            ("ws://me:s@", "ws://"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_secrets(text), told);
+        }
+    }
 }

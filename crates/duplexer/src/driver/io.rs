@@ -245,7 +245,8 @@ impl Driver {
     }
 
     /// Whether the peer has talked so fast that nothing is read from it now. Its timer ends that.
-    fn is_resting(&mut self) -> bool {
+    #[inline]
+    pub(super) fn is_resting(&mut self) -> bool {
         let Some(until) = self.seldom.rests_until() else { return false };
         let now = clock::now();
         if now >= until || self.conn.state() != State::Open {

@@ -41,7 +41,7 @@ impl Driver {
         self.attended = true;
         self.hold_full = false;
         loop {
-            if self.has_unparsed() {
+            if self.has_unparsed() && !self.is_resting() {
                 if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
                     self.input.take(len);
                     self.watch.message_received();
@@ -192,7 +192,7 @@ impl Driver {
 
     /// The same, up to the next control frame at most; the caller weighs what that leaves unfinished.
     pub(super) fn parse_next(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
-        while self.has_unparsed() {
+        while self.has_unparsed() && !self.is_resting() {
             let unread = self.input.unread();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
                 Ok(received) => received,

@@ -87,6 +87,8 @@ impl Driver {
             let queued = self.conn.queued_bytes();
             let limits = self.conn.limits();
             let mark = if self.stuffed { limits.queue_bytes_low } else { limits.queue_bytes_high };
+            // Whatever the settings, who was told of room finds some.
+            let mark = mark.min(limits.queue_bytes_max.saturating_sub(1));
             let busy = exclusive && self.conn.is_writing();
             if queued <= mark && !busy {
                 self.stuffed = false;

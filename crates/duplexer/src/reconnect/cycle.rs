@@ -238,15 +238,12 @@ impl Cycle {
                 return;
             }
             Phase::Open { sender, .. } => {
-                let mut closing = Box::pin(async move {
+                // The Close leaves now, even if nobody polls from here on, and outside of a runtime too.
+                sender.begin_close(reason);
+                core.phase = Phase::Closing(Box::pin(async move {
                     // The reason was checked when it was made.
                     let _ = sender.close(code, &text).await;
-                });
-                // The Close leaves now, even if nobody polls from here on.
-                let waker = Waker::from(self.waiters.clone());
-                if closing.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-                    core.phase = Phase::Closing(closing);
-                }
+                }));
                 None
             }
             before => Some(before),

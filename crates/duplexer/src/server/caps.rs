@@ -110,6 +110,11 @@ impl Caps {
         Ok(Some(Box::new(Seat { caps: self.clone(), in_all: false, address: Some(key) })))
     }
 
+    /// Whether there is any bound to count for.
+    pub(crate) const fn count(&self) -> bool {
+        self.limits.any()
+    }
+
     /// Leave to refuse a connection in words; `None` while so many are being refused that the rest is just dropped.
     pub(crate) fn refuse(self: &Arc<Self>) -> Option<Refusing> {
         let refusing = self.refusals.fetch_add(1, Ordering::Relaxed);

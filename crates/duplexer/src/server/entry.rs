@@ -27,6 +27,7 @@ pub(crate) async fn read_proxy_header<S>(
     match proxy_protocol::read(transport).await? {
         (Some(source), _) => {
             addresses.client = source.client;
+            addresses.nameless = source.client.is_none() && !source.itself;
             addresses.tls |= source.tls;
         }
         (None, _) if required => return Err(ProxyProtocolError::Missing),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use duplexer_proto::Role;
 use duplexer_proto::handshake;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -136,7 +136,15 @@ async fn upgrade<S>(
 }
 
 fn text_of(error: &OpenError) -> Response<AnyBody> {
-    error.response().map_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR), text)
+    error.response().map_or_else(
+        || {
+            // Nobody is there to read it, or too many are.
+            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        },
+        text,
+    )
 }
 
 fn text(response: Response<String>) -> Response<AnyBody> {

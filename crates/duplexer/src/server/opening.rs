@@ -58,10 +58,14 @@ pub(crate) async fn open<S>(
             Err(refused) => *refused,
         };
         refused.error.report(*addresses);
+        // Where connections are counted, one that is not is told so only while few others are.
+        let counted = seat.is_some() || refused.error.is_told_with_leave();
+        let leave = if counted || !inner.caps.count() { None } else { Some(inner.caps.refuse()?) };
         if let Some(parting) = refused.parting {
             // Who does not listen has gone.
             let _ = parting.say().await;
         }
+        drop(leave);
         None
     };
     tokio::select! {
@@ -118,7 +122,9 @@ async fn open_in_time<S>(
     let by = clock::instant(started + after);
     let entered = entry::enter(inner);
     let header = entry::read_proxy_header(inner, &mut transport, addresses);
-    match tokio::time::timeout_at(by, header).await {
+    let header_by =
+        if entered.is_ok() { by } else { by.min(clock::instant(started + REFUSAL_TIME)) };
+    match tokio::time::timeout_at(header_by, header).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(decline(inner, transport, error.into())),
         Err(_) => return Err(decline(inner, transport, RequestError::TimedOut { after }.into())),
@@ -135,7 +141,10 @@ async fn open_in_time<S>(
     let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
     {
         Ok(secured) => secured,
-        Err(Unsecured::TimedOut) => return Err(OpenError::TlsTimedOut { after }.into()),
+        Err(Unsecured::TimedOut) => {
+            let after = over.as_ref().map_or(after, |_| after.min(REFUSAL_TIME));
+            return Err(OpenError::TlsTimedOut { after }.into());
+        }
         Err(Unsecured::Failed(fault, transport)) => {
             // Also without an answer: going with bytes unread would take the alert away from the client.
             let answer = secure::answer(&fault);
@@ -314,6 +323,24 @@ impl OpenError {
     /// The same, of a request whose path is known.
     pub(crate) fn at(self, path: &str) -> Self {
         Self::Decided { path: path.to_owned(), error: Box::new(self) }
+    }
+
+    /// Whether it holds the leave to be told.
+    const fn is_told_with_leave(&self) -> bool {
+        match self {
+            Self::Over(_, leave) => leave.is_some(),
+            Self::Decided { error, .. } => error.is_told_with_leave(),
+            Self::Io(_)
+            | Self::Tls(_)
+            | Self::TlsTimedOut { .. }
+            | Self::Gone
+            | Self::Shutdown
+            | Self::NotWebSocket
+            | Self::Proxy(_)
+            | Self::Request(_)
+            | Self::Rejected(_)
+            | Self::Settings(_) => false,
+        }
     }
 
     /// Tells those who run the server.

@@ -42,6 +42,8 @@ pub enum ProxyProtocol {
 pub(crate) struct Source {
     /// Who connected to the proxy; `None` where the proxy itself did, or does not say.
     pub(crate) client: Option<SocketAddr>,
+    /// The proxy itself did, to see whether the server is there.
+    pub(crate) itself: bool,
     /// Whether over TLS, as far as it says.
     pub(crate) tls: bool,
 }
@@ -107,7 +109,7 @@ fn judge_1(bytes: &[u8]) -> Result<Judged, ProxyProtocolError> {
         v1::Addresses::Tcp4(ip) => Some((ip.source_address, ip.source_port).into()),
         v1::Addresses::Tcp6(ip) => Some((ip.source_address, ip.source_port).into()),
     };
-    Ok(Judged::Header(Source { client, tls: false }))
+    Ok(Judged::Header(Source { client, itself: false, tls: false }))
 }
 
 fn judge_2(bytes: &[u8]) -> Result<Judged, ProxyProtocolError> {
@@ -136,12 +138,13 @@ fn judge_2(bytes: &[u8]) -> Result<Judged, ProxyProtocolError> {
         // The proxy's own connection, a Unix client, or nothing said.
         _ => None,
     };
+    let itself = header.command == v2::Command::Local;
     let tls = header.command == v2::Command::Proxy
         && header.tlvs().map_while(Result::ok).any(|tlv| {
             tlv.kind == u8::from(v2::Type::SSL)
                 && tlv.value.first().is_some_and(|client| client & CLIENT_SSL != 0)
         });
-    Ok(Judged::Header(Source { client, tls }))
+    Ok(Judged::Header(Source { client, itself, tls }))
 }
 
 /// A connection does not begin as the setting `proxy_protocol` wants it.

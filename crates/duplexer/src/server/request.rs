@@ -202,7 +202,7 @@ impl<S> Request<S> {
 /// What trusted proxies say of a request, where it comes from one.
 fn hear(request: &handshake::Request, addresses: Addresses, proxies: &Proxies) -> Option<Told> {
     let known = addresses.known_client();
-    let trusted = proxies.trusted.contain(known);
+    let trusted = !addresses.nameless && proxies.trusted.contain(known);
     trusted.then(|| told(request.headers(), proxies.headers, known, &proxies.trusted))
 }
 
@@ -227,6 +227,8 @@ pub struct Addresses {
     pub client: Option<SocketAddr>,
     /// Whether the client came over TLS. See [`Request::scheme`].
     pub tls: bool,
+    /// The proxy carries somebody whom it did not name: what else is said of the client has nobody's word.
+    pub(crate) nameless: bool,
 }
 
 impl Addresses {

@@ -32,8 +32,8 @@ impl TrustedProxies {
         let mut trusted = Self::default();
         for name in names {
             let name = name.as_ref().trim();
-            let network = name.parse::<IpAddr>().map(IpNet::from).or_else(|_| name.parse());
-            match network {
+            let address = name.parse::<IpAddr>().map(|address| address.to_canonical().into());
+            match address.or_else(|_| name.parse().map(canonical)) {
                 Ok(network) => trusted.networks.push(network),
                 Err(_) if name == "unix" => trusted.unix = true,
                 Err(_) => return Err(TrustedProxiesError { name: name.to_owned() }),
@@ -49,6 +49,18 @@ impl TrustedProxies {
             Some(address) => self.networks.iter().any(|network| network.contains(&address)),
         }
     }
+}
+
+/// A network of IPv4 addresses written as IPv6 (RFC 4291 §2.5.5.2) is one of IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(network) => {
+            network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96))
+        }
+        IpNet::V4(_) => None,
+    };
+    let mapped = mapped.and_then(|(address, len)| IpNet::new(address.into(), len).ok());
+    mapped.unwrap_or(network)
 }
 
 /// A proxy's name is neither an address nor a network.
@@ -82,14 +94,22 @@ mod tests {
 
     #[test]
     fn addresses_and_networks_are_told_apart_from_others() {
-        let proxies = TrustedProxies::list(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
+        let proxies = TrustedProxies::list([
+            "10.0.0.0/8",
+            "192.0.2.1",
+            "2001:db8::/32",
+            "::ffff:192.168.0.0/112",
+        ]);
         let proxies = proxies.expect("all are networks");
-        for inside in ["10.255.0.1", "192.0.2.1", "2001:db8:1::1", "::ffff:10.0.0.1"] {
+        for inside in ["10.255.0.1", "192.0.2.1", "2001:db8:1::1", "::ffff:10.0.0.1", "192.168.9.9"]
+        {
             assert!(proxies.contain(inside.parse().ok()), "{inside}");
         }
-        for outside in ["11.0.0.1", "192.0.2.2", "2001:db9::1", "::10.0.0.1"] {
+        for outside in ["11.0.0.1", "192.0.2.2", "192.169.0.1", "2001:db9::1", "::10.0.0.1"] {
             assert!(!proxies.contain(outside.parse().ok()), "{outside}");
         }
+        let mapped = TrustedProxies::list(["::ffff:192.0.2.9"]).expect("an address");
+        assert!(mapped.contain("192.0.2.9".parse().ok()));
         assert!(!proxies.contain(None));
         assert!(TrustedProxies::list(["unix"]).expect("a name").contain(None));
     }

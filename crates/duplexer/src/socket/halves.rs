@@ -337,6 +337,12 @@ impl Sender {
         self.handle.look(|driver| driver.conn.queued_bytes())
     }
 
+    /// Begins the closing handshake and writes what the transport takes at once. Needs no runtime; [`close`](Sender::close) waits for the end.
+    pub(crate) fn begin_close(&self, reason: &CloseReason) {
+        self.handle.now(|driver, local| driver.start_close(Some(reason), local));
+        self.handle.write_now();
+    }
+
     /// Bytes that were queued and will not be written, or have not been yet.
     pub(crate) fn unsent_bytes(&self) -> usize {
         self.handle.look(|driver| driver.unsent_bytes() + driver.conn.queued_bytes())

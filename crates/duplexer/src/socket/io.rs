@@ -95,7 +95,7 @@ impl ByteStream {
             let payload = payload();
             let len = payload.len();
             let message = Message::Binary(payload);
-            if driver.conn.send(message, SendOptions::default(), &mut local.scratch).is_err() {
+            if driver.send(message, SendOptions::default(), local).is_err() {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
             if !corked {

@@ -48,6 +48,10 @@ pub(super) async fn version_4(
     credentials: Option<&Credentials>,
 ) -> Result<(), SocksFault> {
     let told = match credentials {
+        // What the library's buffer holds.
+        Some(Credentials { user, .. }) if user.len() + target.name_len() > NAMES_BYTES_MAX => {
+            Err(Error::InvalidTargetAddress("a user and a name of more than 500 bytes together"))
+        }
         Some(Credentials { user, .. }) => {
             Socks4Stream::connect_with_userid_and_socket(transport, target, user).await
         }
@@ -60,6 +64,18 @@ pub(super) async fn version_4(
         error => SocksFault::new(error, 4, credentials.is_some()),
     })
 }
+
+impl Target<'_> {
+    fn name_len(self) -> usize {
+        match self {
+            Self::Address(_) => 0,
+            Self::Name(name, _) => name.len(),
+        }
+    }
+}
+
+/// Most bytes of user and name together that a SOCKS4a request has room for, as tokio-socks makes it.
+const NAMES_BYTES_MAX: usize = 500;
 
 impl<'a> IntoTargetAddr<'a> for Target<'a> {
     fn into_target_addr(self) -> tokio_socks::Result<TargetAddr<'a>> {
@@ -100,7 +116,7 @@ pub enum SocksFault {
     },
     /// SOCKS4 leads to no IPv6 address.
     Ipv6,
-    /// The server's name has more than 255 bytes, which SOCKS cannot carry.
+    /// The server's name has more than 255 bytes, which SOCKS cannot carry; or, with the user name of SOCKS4, more than 500.
     NameTooLong,
     /// What it sent is not its protocol.
     Garbage {
@@ -176,7 +192,7 @@ impl fmt::Display for SocksFault {
             }
             Self::Ipv6 => return f.write_str("SOCKS4 leads to no IPv6 address; use socks5"),
             Self::NameTooLong => {
-                return f.write_str("SOCKS carries names of at most 255 bytes (RFC 1928 §5)");
+                return f.write_str("SOCKS carries names of at most 255 bytes (RFC 1928 §5), and of 500 with a user's");
             }
             Self::Garbage { what } => {
                 return write!(f, "its answer is no SOCKS: {}", what.escape_debug());
@@ -229,6 +245,7 @@ impl std::error::Error for SocksFault {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::time::{Duration, timeout};
 
@@ -278,6 +295,15 @@ mod tests {
 
     fn server() -> Target<'static> {
         Target::Name("server.example.com", 443)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_that_are_too_long_together_are_refused_unsent() {
+        let (user, name) = ("u".repeat(251), "n".repeat(253));
+        let asked = spoken(4, Target::Name(&name, 1), Some((&user, "")), &[], 1).await.0;
+        assert!(matches!(asked.map(drop), Err(SocksFault::NameTooLong)));
+        let asked = spoken(4, Target::Name(&name, 1), Some((&user[..247], "")), &[], 1);
+        assert!(asked.now_or_never().is_none(), "there is room for 500, and an answer is awaited");
     }
 
     #[tokio::test(start_paused = true)]
