@@ -13,6 +13,26 @@ pub fn client_handshake(data: &[u8]) {
     for size in [1, 7, 100] {
         assert_eq!(read(data, size), whole, "pieces of {size}");
     }
+    redirect(&String::from_utf8_lossy(data));
+}
+
+/// Whatever a server names as another place is a URI that can be asked, or none.
+fn redirect(text: &str) {
+    for place in text
+        .lines()
+        .flat_map(|line| [line.to_owned(), format!("ws://{line}"), format!("wss://u:p@h/{line}")])
+    {
+        match WsUri::parse(&place) {
+            Ok(uri) => {
+                assert!(uri.path().starts_with('/') && !uri.host().is_empty());
+                assert!(uri.resource_name().starts_with(uri.path()));
+                assert!(uri.authority().contains(uri.host()));
+                assert!(uri.to_string().starts_with(uri.scheme()));
+                let _ = (uri.query(), uri.username(), uri.password(), uri.port(), uri.is_secure());
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
 }
 
 /// Offers two subprotocols and permessage-deflate, with the key of RFC 6455 §1.3.

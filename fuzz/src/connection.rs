@@ -28,6 +28,7 @@ pub fn connection(data: &[u8]) {
         assert_eq!(run.driver.connection.close_info().is_some(), after != State::Open);
     }
     run.driver.flush();
+    run.ask();
     let compresses = setup.compresses();
     wire::check_sent(setup.role, &run.driver.sent, compresses, run.cut);
 }
@@ -116,6 +117,20 @@ impl Run {
             _ => driver.connection.discard_rest(),
         }
         Ok(())
+    }
+
+    /// Whatever has happened, who asks gets an answer that fits the others.
+    fn ask(&mut self) {
+        let Self { driver, now, .. } = self;
+        let connection = &mut driver.connection;
+        assert!(connection.answered() <= connection.pinged());
+        assert!(connection.rtt().is_none() || connection.answered() > 0);
+        let keepalive = connection.keepalive();
+        assert!(keepalive.interval.is_none_or(|interval| !interval.is_zero()));
+        connection.heard();
+        connection.next_timeout(*now);
+        let _ = (connection.timer_is_stale(), connection.held_bytes(), connection.limits());
+        assert!(!format!("{connection:?}").is_empty());
     }
 
     fn judge(&self, sent: std::result::Result<(), SendError>) {

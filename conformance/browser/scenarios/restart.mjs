@@ -36,7 +36,7 @@ export async function play(stage) {
   facts.note = await ann.locator(".note").textContent();
   facts.banner_shown = await ann.locator("#banner").isVisible();
   // Ben may have come back later than Ann, whose waiting message then found the room empty; what counts is that it left.
-  await ann.waitForFunction(() => document.querySelector("[data-fate=waiting]") === null);
+  await ann.waitForFunction(() => document.querySelector("[data-fate=waiting], [data-fate=sending]") === null);
   facts.fate_after = await ann.locator(".entry.mine").last().getAttribute("data-fate");
   await say(ann, "after");
   facts.heard_by_ben = await heard(ben, "after");
