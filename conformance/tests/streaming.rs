@@ -5,7 +5,7 @@
 //! ends, and stored at neither. What is measured is this process' resident memory, at most 16 MiB over what it was when the
 //! connection was open.
 //!
-//! Each of the four, our client and our server, sending and receiving, is 4 GiB by default: about 40 s each on two processors that are
+//! Each of the four, our client and our server, sending and receiving, is 4 GiB by default: about 36 s each on two processors that are
 //! otherwise idle. `DUPLEXER_STREAM_MIB` sets another size, in MiB.
 
 use std::fs;
