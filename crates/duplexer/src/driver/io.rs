@@ -223,6 +223,7 @@ impl Driver {
         let now = clock::now();
         let (state, waiting) = (self.conn.state(), self.conn.queued_bytes());
         let pinged = self.conn.pinged();
+        self.seldom.forget_counted(now);
         if self.seldom.rests_until().is_some() {
             // What the peer has said is not read now.
             self.conn.heard();

@@ -69,6 +69,17 @@ impl Seldom {
         &mut self.0.get_or_insert_default().used
     }
 
+    /// Forgets what was counted so long ago that it counts no more, such as the pings of a peer that sends few.
+    pub(super) fn forget_counted(&mut self, now: Time) {
+        let Some(held) = &mut self.0 else { return };
+        for pace in [&mut held.used.messages, &mut held.used.controls, &mut held.used.bytes] {
+            if pace.is_full(now) {
+                *pace = Pace::default();
+            }
+        }
+        self.tidy();
+    }
+
     /// Until when nothing is to be read.
     #[inline]
     pub(super) fn rests_until(&self) -> Option<Time> {
