@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::tools::{repository, target_folder};
+use crate::tools::{self, repository, target_folder};
 
 /// What `cargo xtask miri` takes on its command line.
 #[derive(Debug, clap::Args)]
@@ -29,13 +29,9 @@ pub(crate) fn run(_: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// rustup, without what this program's own toolchain says of itself.
 fn rustup() -> Command {
-    let mut rustup = Command::new("rustup");
+    let mut rustup = tools::of_any_toolchain("rustup");
     rustup.stdin(Stdio::null());
-    for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "CARGO_ENCODED_RUSTFLAGS"] {
-        rustup.env_remove(inherited);
-    }
     rustup
 }
 

@@ -12,7 +12,7 @@ mod python;
 mod step;
 
 pub(crate) use autobahn::{Python27, wstest};
-pub(crate) use cargo::{TestRun, build_program, cargo_tool};
+pub(crate) use cargo::{TestRun, build_program, cargo_tool, of_any_toolchain};
 pub(crate) use debian::program;
 pub(crate) use node::node_modules;
 pub(crate) use place::{Place, repository, target_folder};

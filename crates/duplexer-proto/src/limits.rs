@@ -24,7 +24,7 @@ pub struct Limits {
     /// Bytes that each frame of a message after the first is charged against the message's bound at least, so that
     /// tiny fragments cannot cost more than they weigh. Default 64.
     pub fragment_bytes_min: u64,
-    /// Bytes in the send queue above which sending waits. Default 64 KiB.
+    /// Bytes in the send queue above which sending waits; it waits below `queue_bytes_max` in any case. Default 64 KiB.
     pub queue_bytes_high: usize,
     /// Bytes in the send queue at or below which a waiting sender goes on. Default 16 KiB.
     pub queue_bytes_low: usize,

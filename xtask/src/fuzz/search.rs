@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::tools::{repository, target_folder};
+use crate::tools::{self, repository, target_folder};
 
 /// Whether there is a nightly toolchain.
 pub(super) fn nightly_is_there() -> bool {
@@ -105,11 +105,8 @@ fn reason(log: &Path) -> String {
 
 /// A cargo of the nightly toolchain, whichever toolchain runs us.
 fn nightly() -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = tools::of_any_toolchain("cargo");
     cargo.arg("+nightly");
-    for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "CARGO_ENCODED_RUSTFLAGS"] {
-        cargo.env_remove(inherited);
-    }
     cargo
 }
 

@@ -30,6 +30,15 @@ pub(crate) fn cargo_tool(place: &Place, name: &str, version: &str) -> anyhow::Re
     Ok(folder.join("bin").join(name))
 }
 
+/// A program of rustup's, without what the toolchain that runs us says of itself: for one that is to choose another.
+pub(crate) fn of_any_toolchain(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "CARGO_ENCODED_RUSTFLAGS"] {
+        command.env_remove(inherited);
+    }
+    command
+}
+
 /// One run of a test file of `conformance/`, being put together.
 pub(crate) struct TestRun {
     command: Command,

@@ -162,12 +162,10 @@ impl Client {
 
     /// Asks where the trail has led to.
     async fn dial_and_open(&self, trail: &Trail, started: Time) -> Result<WebSocket, ConnectError> {
-        let uri = trail.uri();
         let after = self.config.limits.open_timeout;
         let by = Deadline { at: clock::instant(started + after), after };
-        let transport = self.dialler.dial(uri, &self.tls, by).await?;
-        let (transport, tls) = self.secure(uri, transport).await?;
-        Ok(self.open(trail, transport, started).await?.with_tls(tls))
+        let transport = self.dialler.dial(trail.uri(), &self.tls, by).await?;
+        self.secure_and_open(trail, transport, started).await
     }
 
     /// Asks over a transport; keeps the cookies of the answer.

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use duplexer_proto::WsUri;
+use duplexer_proto::{Time, WsUri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::client::open::Client;
@@ -12,7 +12,7 @@ use crate::client::outcome::ConnectError;
 use crate::client::redirect::Trail;
 use crate::clock;
 use crate::socket::WebSocket;
-use crate::tls::{TlsError, TlsFault, TlsInfo};
+use crate::tls::{TlsError, TlsFault};
 use crate::transport::Transport;
 
 impl Client {
@@ -32,24 +32,21 @@ impl Client {
     {
         let trail = Trail::new(self.parse(uri.as_ref())?, 0);
         let started = clock::now();
-        self.in_time(started, async {
-            let (transport, tls) = self.secure(trail.uri(), Transport::other(io)).await?;
-            Ok(self.open(&trail, transport, started).await?.with_tls(tls))
-        })
-        .await
+        self.in_time(started, self.secure_and_open(&trail, Transport::other(io), started)).await
     }
 
-    /// Speaks TLS over a transport to the server of `uri`, if that is a `wss` URI.
-    pub(super) async fn secure(
+    /// Speaks TLS over a transport, if the trail leads to a `wss` URI, and asks there.
+    pub(super) async fn secure_and_open(
         &self,
-        uri: &WsUri,
+        trail: &Trail,
         transport: Transport,
-    ) -> Result<(Transport, Option<TlsInfo>), ConnectError> {
-        if !uri.is_secure() {
-            return Ok((transport, None));
+        started: Time,
+    ) -> Result<WebSocket, ConnectError> {
+        if !trail.uri().is_secure() {
+            return self.open(trail, transport, started).await;
         }
-        let (transport, info) = self.tls.connect(transport, uri.host()).await?;
-        Ok((transport, Some(info)))
+        let (transport, info) = self.tls.connect(transport, trail.uri().host()).await?;
+        Ok(self.open(trail, transport, started).await?.with_tls(info))
     }
 }
 

@@ -116,7 +116,7 @@ async fn upgrade<S>(
     let asked = match handshake::Request::from_parts(&parts) {
         Ok(asked) => asked,
         Err(error) => {
-            let error = OpenError::from(error).at(parts.uri.path());
+            let error = OpenError::from(error).at(parts.uri.path().to_owned());
             error.report(addresses);
             return text_of(&error);
         }

@@ -257,7 +257,7 @@ pub(crate) async fn decide<S>(
         let state = (inner.authorize)(request.clone()).await?;
         Ok(Accepted { seat, ..accept(inner, request, state)? })
     };
-    judged.await.map_err(|error: OpenError| error.at(&path))
+    judged.await.map_err(|error: OpenError| error.at(path))
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -321,8 +321,8 @@ pub(crate) enum OpenError {
 
 impl OpenError {
     /// The same, of a request whose path is known.
-    pub(crate) fn at(self, path: &str) -> Self {
-        Self::Decided { path: path.to_owned(), error: Box::new(self) }
+    pub(crate) fn at(self, path: String) -> Self {
+        Self::Decided { path, error: Box::new(self) }
     }
 
     /// Whether it holds the leave to be told.

@@ -73,10 +73,8 @@ impl WebSocket {
     }
 
     /// The same, knowing what was agreed on below it.
-    pub(crate) fn with_tls(mut self, tls: Option<TlsInfo>) -> Self {
-        if tls.is_some() {
-            self.facts.get_or_insert_default().tls = tls;
-        }
+    pub(crate) fn with_tls(mut self, tls: TlsInfo) -> Self {
+        self.facts.get_or_insert_default().tls = Some(tls);
         self
     }
 
