@@ -2,7 +2,9 @@
 
 mod support;
 
-use duplexer::{Addresses, Fault, OverRate, RateLimits, RecvError, Request, Server, WebSocket};
+use duplexer::{
+    Addresses, Fault, Message, OverRate, RateLimits, RecvError, Request, Server, WebSocket,
+};
 use support::{Frame, Peer, REQUEST, Role, frame};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
@@ -118,14 +120,13 @@ async fn too_many_bytes_are_1008() {
     assert!(matches!(ends.recv().await, Some(RecvError::Fault(Fault::TooFast { .. }))));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_burst_that_arrives_at_once_is_received_at_the_limit_too() {
-    let mut rates = RateLimits::default();
-    rates.messages_per_second_max = Some(10);
-    rates.over = OverRate::Slow;
-    let server = Server::builder().rates(rates).build();
-    let (ours, theirs) = tokio::io::duplex(64 << 10);
-    let (seen, mut sees) = mpsc::unbounded_channel();
+/// A client of a server over a pipe, and what the server's handler receives.
+async fn received_by(
+    server: Server,
+    pipe_bytes: usize,
+) -> (Peer<DuplexStream>, mpsc::UnboundedReceiver<Message>) {
+    let (ours, theirs) = tokio::io::duplex(pipe_bytes);
+    let (seen, sees) = mpsc::unbounded_channel();
     let count = |mut socket: WebSocket, _: Request| async move {
         while let Ok(Some(message)) = socket.recv().await {
             seen.send(message).expect("the test listens");
@@ -135,6 +136,16 @@ async fn a_burst_that_arrives_at_once_is_received_at_the_limit_too() {
     let mut peer = Peer::new(ours, Role::Client, Duration::from_secs(3600));
     peer.sends_bytes(format!("{REQUEST}\r\n")).await;
     assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    (peer, sees)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_that_arrives_at_once_is_received_at_the_limit_too() {
+    let mut rates = RateLimits::default();
+    rates.messages_per_second_max = Some(10);
+    rates.over = OverRate::Slow;
+    let server = Server::builder().rates(rates).build();
+    let (mut peer, mut sees) = received_by(server, 64 << 10).await;
     let began = Instant::now();
     peer.sends_bytes(frame(Role::Client, 0x82, [0; 4]).repeat(1000)).await;
     for _ in 0..1000 {
@@ -157,17 +168,7 @@ async fn who_is_slowed_is_read_at_the_limit_and_not_lost() {
         let builder = Server::builder().rates(rates);
         let server = builder.keepalive(interval, Duration::from_secs(20)).build();
         // A small pipe: what is not read stays with the peer.
-        let (ours, theirs) = tokio::io::duplex(256);
-        let (seen, mut sees) = mpsc::unbounded_channel();
-        let count = |mut socket: WebSocket, _: Request| async move {
-            while let Ok(Some(message)) = socket.recv().await {
-                seen.send(message).expect("the test listens");
-            }
-        };
-        tokio::spawn(async move { server.serve_over(theirs, Addresses::default(), count).await });
-        let mut peer = Peer::new(ours, Role::Client, Duration::from_secs(3600));
-        peer.sends_bytes(format!("{REQUEST}\r\n")).await;
-        assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+        let (mut peer, mut sees) = received_by(server, 256).await;
         let began = Instant::now();
         for _ in 0..200 {
             peer.sends(0x82, [0; 50]).await;
