@@ -5,12 +5,15 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::buf::Limit;
+use bytes::{BufMut as _, Bytes};
 
 use crate::extension::{Chain, DecodeError, Decoded};
 use crate::frame::{Header, Opcode, Rsv};
 use crate::limits::Limits;
+use crate::mask::masked;
 use crate::message::{Message, MessageKind};
+use crate::recycle::LARGE_BYTES_MIN;
 use crate::scratch::Scratch;
 use crate::utf8::Utf8Check;
 
@@ -65,7 +68,11 @@ struct Open {
     charged: u64,
     /// Payload bytes that the headers so far have declared, before decoding.
     wire: u64,
+    /// What was gathered.
     whole: Vec<u8>,
+    /// How many bytes at the front of `whole`, of a message that no extension transforms, are unmasked and checked. Those behind
+    /// were received straight into it.
+    settled: usize,
 }
 
 /// What came of some payload bytes.
@@ -125,6 +132,7 @@ impl Assembler {
         if let Some(open) = &mut self.open {
             open.discard = true;
             open.whole = Vec::new();
+            open.settled = 0;
         }
     }
 
@@ -132,8 +140,57 @@ impl Assembler {
     /// whole.
     pub(crate) fn hand_out_held(&mut self, scratch: &mut Scratch) -> Option<Piece> {
         let open = self.open.as_mut().filter(|open| !open.whole.is_empty())?;
-        scratch.output = std::mem::take(&mut open.whole);
-        Some(open.chunk(Place::Output, scratch.output.len(), 0, false))
+        Some(open.hand_out(scratch, false))
+    }
+
+    /// Room for more of a large message that is gathered, of whose frame `left` bytes are to come: what is written there is
+    /// settled by [`settle`](Assembler::settle) before anything else is received.
+    pub(crate) fn room(&mut self, left: u64, scratch: &Scratch) -> Option<Limit<&mut Vec<u8>>> {
+        let open = self.open.as_deref_mut()?;
+        let gathers = open.active.is_empty() && !open.discard && open.settled >= DIRECT_BYTES_MIN;
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        if !gathers || open.unsettled() > 0 || left < DIRECT_BYTES_MIN {
+            return None;
+        }
+        if open.whole.len() == open.whole.capacity() {
+            open.grow(DIRECT_BYTES_MIN, left - DIRECT_BYTES_MIN, scratch);
+        }
+        let spare = open.whole.capacity() - open.whole.len();
+        Some((&mut open.whole).limit(spare.min(left)))
+    }
+
+    /// The bytes that were received straight into the message and are not settled.
+    pub(crate) fn unsettled(&mut self) -> Option<&mut [u8]> {
+        let open = self.open.as_mut().filter(|open| open.unsettled() > 0)?;
+        Some(&mut open.whole[open.settled..])
+    }
+
+    /// Checks those bytes, which are unmasked now; `left` bytes of the frame follow after them. Hands out the message where
+    /// it ends here.
+    pub(crate) fn settle(
+        &mut self,
+        left: u64,
+        delivery: Delivery,
+        scratch: &mut Scratch,
+    ) -> Result<Piece, MessageError> {
+        let open = self.open.as_mut().expect("only a message that has begun has unsettled bytes");
+        let last = open.fin && left == 0;
+        // Out of the message for the check, which counts in it.
+        let whole = std::mem::take(&mut open.whole);
+        let checked = open.check(&whole[open.settled..], last);
+        open.settled = whole.len();
+        open.whole = whole;
+        checked?;
+        if !last {
+            return Ok(Piece::More);
+        }
+        let piece = match delivery {
+            Delivery::Whole | Delivery::Hold { .. } => open.message(scratch),
+            Delivery::Chunks => open.hand_out(scratch, true),
+            Delivery::Discard => Piece::More,
+        };
+        self.open = None;
+        Ok(piece)
     }
 
     /// Drops the message that has begun, for a connection that is over.
@@ -170,6 +227,7 @@ impl Assembler {
             charged: 0,
             wire: header.payload_len,
             whole: Vec::new(),
+            settled: 0,
         }));
         Ok(())
     }
@@ -195,7 +253,7 @@ impl Assembler {
             return Ok(Progress { consumed: 0, piece: Piece::Stalled });
         }
         let progress = if open.active.is_empty() {
-            open.plain(input, left, delivery)?
+            open.plain(input, left, delivery, context.scratch)?
         } else {
             open.transformed(input, left, delivery, bound, context)?
         };
@@ -237,6 +295,7 @@ impl Open {
         input: &[u8],
         left: u64,
         delivery: Delivery,
+        scratch: &Scratch,
     ) -> Result<Progress, MessageError> {
         self.undone = false;
         let room = match delivery {
@@ -252,8 +311,8 @@ impl Open {
         self.check(taken, last)?;
         let piece = match delivery {
             Delivery::Whole | Delivery::Hold { .. } => {
-                self.whole.extend_from_slice(taken);
-                if last { self.message() } else { Piece::stalled_unless(consumed > 0) }
+                self.gather(taken, left, scratch);
+                if last { self.message(scratch) } else { Piece::stalled_unless(consumed > 0) }
             }
             Delivery::Chunks => self.chunk(Place::Input, consumed, consumed, last),
             Delivery::Discard => Piece::stalled_unless(consumed > 0),
@@ -308,7 +367,7 @@ impl Open {
         }
         let Decoded { consumed, .. } = checked?;
         let piece = match delivery {
-            Delivery::Whole | Delivery::Hold { .. } if last => self.message(),
+            Delivery::Whole | Delivery::Hold { .. } if last => self.message(context.scratch),
             Delivery::Whole | Delivery::Hold { .. } | Delivery::Discard => {
                 Piece::stalled_unless(consumed + produced > 0)
             }
@@ -330,8 +389,46 @@ impl Open {
         }
     }
 
-    fn message(&mut self) -> Piece {
-        let bytes = Bytes::from(std::mem::take(&mut self.whole));
+    /// Appends bytes of a frame of which `left` more follow.
+    fn gather(&mut self, taken: &[u8], left: u64, scratch: &Scratch) {
+        if self.whole.capacity() - self.whole.len() < taken.len() {
+            self.grow(taken.len(), usize::try_from(left).unwrap_or(usize::MAX), scratch);
+        }
+        self.whole.extend_from_slice(taken);
+        self.settled = self.whole.len();
+    }
+
+    /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or as much as
+    /// there is now once more, for the next ones. What was declared only bounds that.
+    fn grow(&mut self, len: usize, left: usize, scratch: &Scratch) {
+        let needed = self.whole.len() + len;
+        let likely = needed.saturating_add(left);
+        if needed >= LARGE_BYTES_MIN
+            && let Some(mut buffer) = scratch.large.take(needed, likely)
+        {
+            buffer.extend_from_slice(&self.whole);
+            scratch.large.give(std::mem::replace(&mut self.whole, buffer));
+            return;
+        }
+        let ahead = if self.fin { left.min(needed) } else { needed };
+        self.whole.reserve_exact(len.saturating_add(ahead));
+    }
+
+    /// Hands out what was gathered as a piece.
+    fn hand_out(&mut self, scratch: &mut Scratch, last: bool) -> Piece {
+        self.settled = 0;
+        scratch.output = std::mem::take(&mut self.whole);
+        self.chunk(Place::Output, scratch.output.len(), 0, last)
+    }
+
+    /// How many bytes were received straight into the message and not settled.
+    fn unsettled(&self) -> usize {
+        if self.active.is_empty() { self.whole.len() - self.settled } else { 0 }
+    }
+
+    fn message(&mut self, scratch: &Scratch) -> Piece {
+        let bytes = scratch.large.lend(std::mem::take(&mut self.whole));
+        self.settled = 0;
         // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
         let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {
             true => MessageKind::Binary,
@@ -396,12 +493,31 @@ impl Bound {
 /// A message that stands whole and untransformed in one frame, made without opening it.
 #[inline]
 pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message, MessageError> {
-    if kind == MessageKind::Text {
-        let mut utf8 = Utf8Check::default();
-        let checked = utf8.push(payload).and_then(|()| utf8.finish());
-        checked.map_err(|_| MessageError::NotUtf8)?;
-    }
+    check_whole(kind, payload)?;
     Ok(Message::from_checked(kind, Bytes::copy_from_slice(payload)))
+}
+
+/// The same of a payload that is masked still, and stays so.
+pub(crate) fn single_masked(
+    kind: MessageKind,
+    payload: &[u8],
+    key: [u8; 4],
+) -> Result<Message, MessageError> {
+    let bytes = masked(payload, key);
+    check_whole(kind, &bytes)?;
+    Ok(Message::from_checked(kind, bytes.into()))
+}
+
+#[inline]
+fn check_whole(kind: MessageKind, payload: &[u8]) -> Result<(), MessageError> {
+    match kind {
+        MessageKind::Binary => Ok(()),
+        MessageKind::Text => {
+            let mut utf8 = Utf8Check::default();
+            let checked = utf8.push(payload).and_then(|()| utf8.finish());
+            checked.map_err(|_| MessageError::NotUtf8)
+        }
+    }
 }
 
 /// A peer's message breaks a rule or a limit.
@@ -455,6 +571,9 @@ impl fmt::Display for MessageError {
 
 impl std::error::Error for MessageError {}
 
+/// Bytes of a message that have come, and of its frame that are to come, from which on it is worth its while to receive straight into
+/// the message.
+const DIRECT_BYTES_MIN: usize = 32 << 10;
 /// Most bytes that one piece of a transformed message has.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
 /// How many times its limit a message may be long before extensions decode it. DEFLATE makes noise longer by an eighth at

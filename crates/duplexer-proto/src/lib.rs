@@ -18,6 +18,7 @@ mod limits;
 mod mask;
 mod message;
 mod prepared;
+mod recycle;
 mod role;
 mod scratch;
 mod server;

@@ -6,6 +6,8 @@
 use std::any::Any;
 use std::fmt;
 
+use crate::recycle::Recycled;
+
 /// Buffers, contexts and masking keys that connections of one thread share.
 ///
 /// ```
@@ -18,6 +20,8 @@ pub struct Scratch {
     buffers: Vec<Vec<u8>>,
     parts: Vec<Box<dyn Any + Send>>,
     mask_key: Box<dyn FnMut() -> [u8; 4] + Send>,
+    /// What large messages are gathered into.
+    pub(crate) large: Recycled,
     /// Holds decoded bytes that an event points into.
     pub(crate) output: Vec<u8>,
 }
@@ -29,6 +33,7 @@ impl Scratch {
             buffers: Vec::new(),
             parts: Vec::new(),
             mask_key: Box::new(mask_key),
+            large: Recycled::default(),
             output: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use crate::frame::{Frame, Header, frame_bytes, write_frame};
-use crate::mask::mask;
+use crate::mask::{mask, masked};
 use crate::scratch::Scratch;
 
 /// The outgoing frames of one connection.
@@ -61,14 +61,20 @@ impl Queue {
             None => payload,
             Some(key) => {
                 // Masked where it lies when nobody else holds it.
-                let mut owned =
-                    payload.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into());
-                mask(&mut owned, key, 0);
-                owned.freeze()
+                match payload.try_into_mut() {
+                    Ok(mut owned) => {
+                        mask(&mut owned, key, 0);
+                        owned.freeze()
+                    }
+                    Err(shared) => masked(&shared, key).into(),
+                }
             }
         };
-        self.tail_with(scratch, |tail| frame.header(payload.len()).write(tail));
-        self.seal_tail(false);
+        self.seal_tail();
+        let mut header = scratch.take_buffer();
+        frame.header(payload.len()).write(&mut header);
+        self.push_segment(Bytes::copy_from_slice(&header), false);
+        scratch.give_buffer(header);
         self.push_segment(payload, true);
     }
 
@@ -77,7 +83,7 @@ impl Queue {
         if frame.len() < REFERENCE_BYTES_MIN {
             return self.tail_with(scratch, |tail| tail.extend_from_slice(&frame));
         }
-        self.seal_tail(true);
+        self.seal_tail();
         self.push_segment(frame, true);
     }
 
@@ -86,7 +92,7 @@ impl Queue {
         if self.bytes < JUMP_BYTES_MIN {
             return self.push_copied(frame, payload, scratch);
         }
-        self.seal_tail(true);
+        self.seal_tail();
         let data = self.boundary();
         let segments = &mut self.segments.get_or_insert_default().0;
         let at = data + segments.range(data..).take_while(|segment| segment.control).count();
@@ -184,10 +190,10 @@ impl Queue {
         self.bytes += self.tail.len() - before;
     }
 
-    fn seal_tail(&mut self, ends_frame: bool) {
+    fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             let bytes = Bytes::from(std::mem::take(&mut self.tail));
-            let segment = Segment { bytes, ends_frame, control: false };
+            let segment = Segment { bytes, ends_frame: true, control: false };
             self.segments.get_or_insert_default().0.push_back(segment);
         }
     }

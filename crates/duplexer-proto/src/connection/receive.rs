@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::assembler::{Context, Delivery, Piece, Place, single_frame};
+use bytes::BufMut;
+
+use crate::assembler::{Context, Delivery, Piece, Place, single_frame, single_masked};
 use crate::close::CloseReason;
 use crate::connection::endpoint::Connection;
 use crate::connection::event::{Chunk, Event, Received};
@@ -59,6 +61,7 @@ impl Connection {
                 return Ok(Received { consumed: input.len(), event: None });
             }
         };
+        let direct = self.assembler.unsettled().is_some();
         let (consumed, found) = match self.advance(input, delivery, scratch) {
             Ok(done) => done,
             Err(fault) => {
@@ -67,7 +70,7 @@ impl Connection {
             }
         };
         // Bytes that wait untaken are shown again with each call, and are no new sign of life.
-        if consumed > 0 {
+        if consumed > 0 || direct {
             self.liveness.heard();
         }
         let event = match found {
@@ -111,6 +114,12 @@ impl Connection {
         }
         let end = payload.end;
         let payload = &mut input[payload];
+        if payload.len() >= COPY_MASKED_BYTES_MIN {
+            // `receive` judges what is no text.
+            let message = single_masked(kind, payload, key).ok()?;
+            self.liveness.heard();
+            return Some((end, message));
+        }
         mask(payload, key, 0);
         let Ok(message) = single_frame(kind, payload) else {
             // Left as it was found, for `receive` to judge.
@@ -119,6 +128,37 @@ impl Connection {
         };
         self.liveness.heard();
         Some((end, message))
+    }
+
+    /// Room to receive into without a detour, when no byte of the input is left: a large message that is gathered has it for as much of
+    /// its frame as is to come, at most. Bytes of the transport that are written there are the ones behind those that
+    /// [`receive`](Connection::receive) took; call that next, with no bytes. `None` where the next bytes are to be input.
+    ///
+    /// ```
+    /// use bytes::BufMut as _;
+    /// use duplexer_proto::{Connection, Delivery, Event, Role, Scratch};
+    /// let mut scratch = Scratch::new(|| [0; 4]);
+    /// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+    /// let mut input = b"\x82\x7f\0\0\0\0\0\x01\x38\x80".to_vec(); // 80,000 bytes
+    /// input.extend([7; 40_000]);
+    /// client.receive(&mut input, Delivery::Whole, &mut scratch)?;
+    /// let mut room = client.room(&mut scratch).expect("half of it is to come");
+    /// assert!(room.remaining_mut() <= 40_000);
+    /// while client.room(&mut scratch).is_some_and(|room| room.remaining_mut() > 0) {
+    ///     let mut room = client.room(&mut scratch).expect("just looked at");
+    ///     room.put_bytes(7, room.remaining_mut());
+    ///     let received = client.receive(&mut [], Delivery::Whole, &mut scratch)?;
+    ///     if let Some(Event::Message(message)) = received.event {
+    ///         assert_eq!(message.len(), 80_000);
+    ///     }
+    /// }
+    /// # Ok::<(), duplexer_proto::Fault>(())
+    /// ```
+    pub fn room(&mut self, scratch: &mut Scratch) -> Option<impl BufMut + '_> {
+        if self.machine.state() != State::Open || !self.in_frame || self.decoder.is_ahead() {
+            return None;
+        }
+        self.assembler.room(self.decoder.remaining(), scratch)
     }
 
     /// Drops what is left of the incoming message that has begun; the next one is delivered again.
@@ -177,6 +217,9 @@ impl Connection {
         delivery: Delivery,
         scratch: &mut Scratch,
     ) -> Result<(usize, Found), Fault> {
+        if let Some(settled) = self.settle(delivery, scratch)? {
+            return Ok((0, settled));
+        }
         if delivery == Delivery::Chunks
             && let Some(held) = self.assembler.hand_out_held(scratch)
         {
@@ -219,6 +262,23 @@ impl Connection {
                 None => return Ok((used, Found::Nothing)),
             }
         }
+    }
+
+    /// Takes what was received straight into the message.
+    fn settle(
+        &mut self,
+        delivery: Delivery,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Found>, Fault> {
+        let Some(bytes) = self.assembler.unsettled() else { return Ok(None) };
+        let there = self.decoder.unmask(bytes);
+        self.decoder.take(there);
+        let left = self.decoder.remaining();
+        self.in_frame = left > 0;
+        Ok(match self.assembler.settle(left, delivery, scratch)? {
+            Piece::More | Piece::Stalled => None,
+            piece => Some(Found::of(piece, 0..0)),
+        })
     }
 
     /// The kind of message that a data frame alone makes, where nothing but its bytes has to be looked at.
@@ -294,3 +354,7 @@ impl Connection {
         })
     }
 }
+
+/// From this length on a payload is unmasked while it is copied. A shorter one is in the first-level cache between two passes, and
+/// its copy has no byte too many.
+const COPY_MASKED_BYTES_MIN: usize = 2 << 10;

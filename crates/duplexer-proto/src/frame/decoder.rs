@@ -115,6 +115,11 @@ impl Decoder {
         self.clear = self.clear.saturating_sub(len);
     }
 
+    /// Whether bytes at the front of the input are unmasked and not taken.
+    pub(crate) const fn is_ahead(&self) -> bool {
+        self.clear > 0
+    }
+
     /// Payload bytes of the current frame that have not been taken.
     pub(crate) const fn remaining(&self) -> u64 {
         self.remaining

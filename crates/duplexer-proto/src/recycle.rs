@@ -1,0 +1,169 @@
+//! Large buffers that go round. What a large message was gathered into comes back here when the last who held it lets go, on
+//! whatever thread that is, and the next one is gathered into it: memory that the system has just handed out costs a fault for
+//! each of its pages, which is more than all else that is done to the bytes.
+//!
+//! Bounded in bytes, and what has not been wanted for a while is freed. Small messages never come here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::time::Time;
+
+/// Buffers that wait to be used again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recycled(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities in all.
+    bytes: usize,
+    /// One was asked for since `judged`.
+    wanted: bool,
+    judged: Time,
+}
+
+/// Bytes of a message, whose buffer comes back when they are dropped.
+struct Lent {
+    bytes: Vec<u8>,
+    home: Recycled,
+}
+
+impl Recycled {
+    /// The smallest buffer with room for `bytes_min`, but none that is far larger than `bytes_likely`. It is empty.
+    pub(crate) fn take(&self, bytes_min: usize, bytes_likely: usize) -> Option<Vec<u8>> {
+        let fitting = bytes_min..=bytes_likely.max(bytes_min).saturating_mul(SPARE_FACTOR_MAX);
+        let mut kept = self.kept();
+        kept.wanted = true;
+        let found = kept.buffers.iter().enumerate();
+        let found = found.filter(|(_, buffer)| fitting.contains(&buffer.capacity()));
+        let (at, _) = found.min_by_key(|(_, buffer)| buffer.capacity())?;
+        let buffer = kept.buffers.swap_remove(at);
+        kept.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    /// Makes `bytes` a message's; its buffer comes back, if it is large.
+    pub(crate) fn lend(&self, bytes: Vec<u8>) -> Bytes {
+        if bytes.capacity() < LARGE_BYTES_MIN {
+            return bytes.into();
+        }
+        Bytes::from_owner(Lent { bytes, home: self.clone() })
+    }
+
+    /// Takes a buffer back, or frees it where it is small or enough are kept.
+    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
+        let mut kept = self.kept();
+        if buffer.capacity() >= LARGE_BYTES_MIN && kept.bytes + buffer.capacity() <= KEPT_BYTES_MAX
+        {
+            buffer.clear();
+            kept.bytes += buffer.capacity();
+            kept.buffers.push(buffer);
+        }
+    }
+
+    /// Frees what nobody has asked for lately.
+    pub(crate) fn age(&self, now: Time) {
+        let mut kept = self.kept();
+        if now.since(kept.judged) < UNWANTED_AFTER {
+            return;
+        }
+        if !std::mem::take(&mut kept.wanted) {
+            kept.buffers = Vec::new();
+            kept.bytes = 0;
+        }
+        kept.judged = now;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // No change to it can be left half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.home.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// Smallest capacity of a buffer that goes round, in bytes.
+pub(crate) const LARGE_BYTES_MIN: usize = 64 << 10;
+/// Most bytes that wait to be used again.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+/// How many times as large as what is likely to be needed a buffer may be.
+const SPARE_FACTOR_MAX: usize = 4;
+/// Buffers that nobody asked for in this time are freed.
+const UNWANTED_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_the_last_clone_of_its_message_is_dropped() {
+        let recycled = Recycled::default();
+        let buffer = Vec::with_capacity(LARGE_BYTES_MIN);
+        let place = buffer.as_ptr();
+        let message = recycled.lend(buffer);
+        let clone = message.clone();
+        drop(message);
+        assert!(recycled.take(1, LARGE_BYTES_MIN).is_none());
+        drop(clone);
+        let back = recycled.take(1, LARGE_BYTES_MIN).expect("it is back");
+        assert_eq!((back.as_ptr(), back.len()), (place, 0));
+    }
+
+    #[test]
+    fn a_buffer_comes_back_from_another_thread() {
+        let recycled = Recycled::default();
+        let message = recycled.lend(vec![7; LARGE_BYTES_MIN]);
+        std::thread::spawn(move || drop(message)).join().expect("it only drops");
+        assert!(recycled.take(1, LARGE_BYTES_MIN).is_some());
+    }
+
+    #[test]
+    fn small_buffers_and_those_over_the_bound_are_freed() {
+        let recycled = Recycled::default();
+        drop(recycled.lend(vec![7; LARGE_BYTES_MIN - 1]));
+        assert!(recycled.take(1, usize::MAX).is_none());
+        recycled.give(Vec::with_capacity(KEPT_BYTES_MAX));
+        recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
+        assert!(recycled.take(1, usize::MAX).is_some());
+        assert!(recycled.take(1, usize::MAX).is_none(), "the second was one too many");
+    }
+
+    #[test]
+    fn the_smallest_that_fits_is_taken_and_none_far_too_large() {
+        let recycled = Recycled::default();
+        recycled.give(Vec::with_capacity(8 * LARGE_BYTES_MIN));
+        recycled.give(Vec::with_capacity(2 * LARGE_BYTES_MIN));
+        assert!(recycled.take(LARGE_BYTES_MIN / 4, LARGE_BYTES_MIN / 4).is_none());
+        let found = recycled.take(LARGE_BYTES_MIN, LARGE_BYTES_MIN).expect("one fits");
+        assert_eq!(found.capacity(), 2 * LARGE_BYTES_MIN);
+        assert!(recycled.take(LARGE_BYTES_MIN, LARGE_BYTES_MIN).is_none());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_freed_after_a_while() {
+        let recycled = Recycled::default();
+        recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
+        let used = recycled.take(1, LARGE_BYTES_MIN).expect("one is there");
+        recycled.give(used);
+        let once = Time::ORIGIN + UNWANTED_AFTER;
+        recycled.age(once);
+        recycled.age(once + UNWANTED_AFTER / 2);
+        assert_eq!(recycled.kept().buffers.len(), 1, "it was asked for not long ago");
+        recycled.age(once + UNWANTED_AFTER);
+        let kept = recycled.kept();
+        assert_eq!((kept.buffers.len(), kept.bytes), (0, 0));
+    }
+}
