@@ -142,10 +142,10 @@ impl Connection {
     /// let mut input = b"\x82\x7f\0\0\0\0\0\x01\x38\x80".to_vec(); // 80,000 bytes
     /// input.extend([7; 40_000]);
     /// client.receive(&mut input, Delivery::Whole, &mut scratch)?;
-    /// let mut room = client.room(&mut scratch).expect("half of it is to come");
+    /// let mut room = client.room(&scratch).expect("half of it is to come");
     /// assert!(room.remaining_mut() <= 40_000);
-    /// while client.room(&mut scratch).is_some_and(|room| room.remaining_mut() > 0) {
-    ///     let mut room = client.room(&mut scratch).expect("just looked at");
+    /// while client.room(&scratch).is_some_and(|room| room.remaining_mut() > 0) {
+    ///     let mut room = client.room(&scratch).expect("just looked at");
     ///     room.put_bytes(7, room.remaining_mut());
     ///     let received = client.receive(&mut [], Delivery::Whole, &mut scratch)?;
     ///     if let Some(Event::Message(message)) = received.event {
@@ -154,7 +154,7 @@ impl Connection {
     /// }
     /// # Ok::<(), duplexer_proto::Fault>(())
     /// ```
-    pub fn room(&mut self, scratch: &mut Scratch) -> Option<impl BufMut + '_> {
+    pub fn room<'c>(&'c mut self, scratch: &Scratch) -> Option<impl BufMut + use<'c>> {
         if self.machine.state() != State::Open || !self.in_frame || self.decoder.is_ahead() {
             return None;
         }

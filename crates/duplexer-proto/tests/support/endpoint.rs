@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use bytes::BufMut as _;
 use duplexer_proto::extension::Extension;
 use duplexer_proto::{
     CloseInfo, Connection, Delivery, End, Event, Fault, Keepalive, Limits, Message, MessageKind,
@@ -186,6 +187,7 @@ impl Setup {
             chunking: Chunking::Whole,
             pending: Vec::new(),
             singles: false,
+            direct: false,
             heard_longest: 0,
         }
     }
@@ -205,6 +207,8 @@ pub(crate) struct Endpoint {
     pub(crate) chunking: Chunking,
     /// Asks `receive_single` before `receive`, as an implementation with an eye on speed does.
     pub(crate) singles: bool,
+    /// Receives straight into large messages where there is room, as such an implementation does too.
+    pub(crate) direct: bool,
     pending: Vec<u8>,
     heard_longest: usize,
 }
@@ -220,11 +224,28 @@ impl Endpoint {
         let bytes = bytes.as_ref();
         self.heard_longest = self.heard_longest.max(bytes.len());
         let mut seen = Vec::new();
-        for piece in self.chunking.clone().cut(bytes) {
+        for mut piece in self.chunking.clone().cut(bytes) {
+            while let Some(taken) = self.hears_direct(piece) {
+                piece = &piece[taken..];
+                self.advance(&mut seen);
+            }
             self.pending.extend_from_slice(piece);
             self.advance(&mut seen);
         }
         join(seen)
+    }
+
+    /// Puts the front of `bytes` straight into the message that is gathered, and tells how many those were; none where
+    /// there is no room, or no byte.
+    pub(crate) fn hears_direct(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.direct || !self.pending.is_empty() || bytes.is_empty() {
+            return None;
+        }
+        let mut room = self.connection.room(&self.scratch)?;
+        let taken = room.remaining_mut().min(bytes.len());
+        assert!(taken > 0, "room is room for something");
+        room.put_slice(&bytes[..taken]);
+        Some(taken)
     }
 
     /// Hears one frame as the peer sends it.
@@ -364,7 +385,9 @@ pub(crate) fn in_every_chunking(setup: &Setup, test: impl Fn(&mut Endpoint)) {
     for at in places(longest) {
         run(setup, Chunking::SplitAt(at), &test);
     }
-    run(setup, Chunking::Sizes(vec![1, 2, 3, 5, 8, 13, 4096, 70_000]), &test);
+    let sizes = Chunking::Sizes(vec![1, 2, 3, 5, 8, 13, 4096, 70_000]);
+    run(setup, sizes.clone(), &test);
+    run_as(setup, sizes, true, &test);
 }
 
 /// As a server, in every chunking.
@@ -384,8 +407,13 @@ pub(crate) fn on_both_sides(test: impl Fn(&mut Endpoint)) {
 }
 
 fn run(setup: &Setup, chunking: Chunking, test: impl Fn(&mut Endpoint)) -> usize {
+    run_as(setup, chunking, false, test)
+}
+
+fn run_as(setup: &Setup, chunking: Chunking, direct: bool, test: impl Fn(&mut Endpoint)) -> usize {
     let mut endpoint = setup.build();
     endpoint.chunking = chunking.clone();
+    endpoint.direct = direct;
     let told = TellOnPanic(setup.role, chunking);
     test(&mut endpoint);
     drop(told);

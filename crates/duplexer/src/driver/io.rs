@@ -10,6 +10,7 @@ use duplexer_proto::{CloseCode, Connection, End, Fault, Message, State, Time, Ti
 use tokio::io::AsyncWrite;
 use tokio::task::coop;
 use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
 
 use crate::clock;
 use crate::driver::account::Account;
@@ -169,7 +170,22 @@ impl Driver {
 
     /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
     /// woken at once, also when the connection has had its turn.
+    #[inline]
     pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
+        self.poll_read(cx, local, false)
+    }
+
+    /// The same for somebody who takes messages: a large one is read straight to where it is gathered.
+    #[inline]
+    pub(super) fn poll_read_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<()> {
+        self.poll_read(cx, local, true)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, local: &mut Local, direct: bool) -> Poll<()> {
         self.turn_over = false;
         if self.is_resting() {
             return Poll::Pending;
@@ -181,7 +197,15 @@ impl Driver {
             self.turn_over = true;
             return pin!(tokio::task::yield_now()).poll(cx);
         }
-        match self.input.poll_fill(transport, local, cx) {
+        let read = if direct
+            && self.input.is_empty()
+            && let Some(mut room) = self.conn.room(&local.scratch)
+        {
+            poll_read_buf(Pin::new(transport), cx, &mut room)
+        } else {
+            self.input.poll_fill(transport, local, cx)
+        };
+        match read {
             Poll::Pending => {
                 self.turn_bytes = 0;
                 return Poll::Pending;

@@ -125,7 +125,7 @@ impl Driver {
             if self.conn.state() != State::Open {
                 return self.poll_finish(cx, local).map(|()| false);
             }
-            if self.poll_read_more(cx, local).is_ready() {
+            if self.poll_read_message(cx, local).is_ready() {
                 return Poll::Ready(true);
             }
             // Answers to pings, and what an earlier send was cancelled with.
