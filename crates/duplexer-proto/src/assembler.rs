@@ -398,8 +398,8 @@ impl Open {
         self.settled = self.whole.len();
     }
 
-    /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or as much as
-    /// there is now once more, for the next ones. What was declared only bounds that.
+    /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or with room for
+    /// as many bytes as have come. What was declared only bounds that.
     fn grow(&mut self, len: usize, left: usize, scratch: &Scratch) {
         let needed = self.whole.len() + len;
         let likely = needed.saturating_add(left);
@@ -410,8 +410,10 @@ impl Open {
             scratch.large.give(std::mem::replace(&mut self.whole, buffer));
             return;
         }
-        let ahead = if self.fin { left.min(needed) } else { needed };
-        self.whole.reserve_exact(len.saturating_add(ahead));
+        // Many small frames must not move the message each time; the last frame's end is known.
+        let often = if self.fin { 0 } else { self.whole.capacity() + self.whole.capacity() / 2 };
+        let capacity = needed.saturating_add(left.min(needed)).max(often);
+        self.whole.reserve_exact(capacity - self.whole.len());
     }
 
     /// Hands out what was gathered as a piece.

@@ -2,9 +2,11 @@
 //! little that an unfinished header or control frame leaves is copied out and the buffer given back.
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::local::{Local, READ_BYTES};
@@ -40,6 +42,15 @@ impl Input {
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// The bytes at `range` of those that wait, by reference: they leave with the thread's buffer that they are in, and what
+    /// stands from `rest` on is copied out. To be used where the range is most of that buffer.
+    pub(crate) fn lend(&mut self, range: Range<usize>, rest: usize, local: &Local) -> Bytes {
+        let unread = self.start;
+        let kept = Self::starting_with(&self.bytes[unread + rest..self.end]);
+        let lent = local.lend_buffer(std::mem::replace(self, kept).bytes);
+        lent.slice(unread + range.start..unread + range.end)
     }
 
     /// Takes `len` bytes from the front.

@@ -3,15 +3,46 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::thread::LocalKey;
+use std::time::Duration;
 
-use duplexer_proto::Scratch;
+use bytes::Bytes;
+use duplexer_proto::{Scratch, Time};
+use parking_lot::Mutex;
 use rand::RngExt;
 
 /// One thread's buffers.
 pub(crate) struct Local {
     pub(crate) scratch: Scratch,
     buffers: Vec<Box<[u8]>>,
+    /// Read buffers that were lent out and came back.
+    returned: Arc<Returned>,
+    /// When buffers were last freed.
+    rested: Time,
+}
+
+type Returned = Mutex<Vec<Box<[u8]>>>;
+
+/// A read buffer that pieces of messages point into. It comes back when the last of them is dropped, on whatever thread.
+struct Lent {
+    buffer: Box<[u8]>,
+    home: Arc<Returned>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut returned = self.home.lock();
+        if self.buffer.len() == READ_BYTES && returned.len() < BUFFERS_KEPT_MAX {
+            returned.push(std::mem::take(&mut self.buffer));
+        }
+    }
 }
 
 impl Local {
@@ -27,12 +58,27 @@ impl Local {
     fn new() -> Self {
         // A ChaCha generator seeded by the system: keys must not be predictable (RFC 6455 §10.3).
         let scratch = Scratch::new(|| rand::rng().random());
-        Self { scratch, buffers: Vec::new() }
+        Self { scratch, buffers: Vec::new(), returned: Arc::default(), rested: Time::ORIGIN }
     }
 
     /// A buffer to read into; its bytes are left over from other reads.
     pub(crate) fn take_buffer(&mut self) -> Box<[u8]> {
-        self.buffers.pop().unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice())
+        let kept = self.buffers.pop().or_else(|| self.returned.lock().pop());
+        kept.unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice())
+    }
+
+    /// Makes a read buffer the pieces' that are in it.
+    pub(crate) fn lend_buffer(&self, buffer: Box<[u8]>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, home: self.returned.clone() })
+    }
+
+    /// Frees read buffers that may not be needed again soon, now and then: whoever has a deadline to look after calls this.
+    pub(crate) fn rest(&mut self, now: Time) {
+        if now.since(self.rested) >= REST_EVERY {
+            self.rested = now;
+            self.buffers.truncate(1);
+            *self.returned.lock() = Vec::new();
+        }
     }
 
     /// Takes a read buffer back.
@@ -85,3 +131,5 @@ thread_local! {
 pub(crate) const READ_BYTES: usize = 256 << 10;
 /// Most read buffers kept per thread.
 const BUFFERS_KEPT_MAX: usize = 4;
+/// How often read buffers that lie about are freed.
+const REST_EVERY: Duration = Duration::from_secs(5);

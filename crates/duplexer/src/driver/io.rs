@@ -245,6 +245,7 @@ impl Driver {
             return false;
         }
         let now = clock::now();
+        local.rest(now);
         let (state, waiting) = (self.conn.state(), self.conn.queued_bytes());
         let pinged = self.conn.pinged();
         self.seldom.forget_counted(now);

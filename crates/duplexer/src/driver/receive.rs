@@ -10,7 +10,7 @@ use crate::clock;
 use crate::driver::failure::Failure;
 use crate::driver::io::Driver;
 use crate::driver::notes::Note;
-use crate::local::Local;
+use crate::local::{Local, READ_BYTES};
 
 /// A piece of a message.
 pub(crate) struct Piece {
@@ -194,6 +194,7 @@ impl Driver {
     pub(super) fn parse_next(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
         while self.has_unparsed() && !self.is_resting() {
             let unread = self.input.unread();
+            let place = unread.as_ptr_range();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
                 Ok(received) => received,
                 Err(fault) => {
@@ -204,7 +205,7 @@ impl Driver {
                     return Parsed::Noted;
                 }
             };
-            let consumed = received.consumed;
+            let mut consumed = received.consumed;
             let mut counted = Ok(());
             let held = self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len());
             let parsed = match received.event {
@@ -221,11 +222,18 @@ impl Driver {
                     if chunk.last {
                         self.watch.message_received();
                     }
-                    Some(Parsed::Piece(Piece {
-                        kind: chunk.kind,
-                        bytes: Bytes::copy_from_slice(chunk.bytes),
-                        last: chunk.last,
-                    }))
+                    let (kind, last) = (chunk.kind, chunk.last);
+                    let at = chunk.bytes.as_ptr();
+                    let bytes = if chunk.bytes.len() >= LENT_BYTES_MIN && place.contains(&at) {
+                        let start = at.addr() - place.start.addr();
+                        let range = start..start + chunk.bytes.len();
+                        let lent = self.input.lend(range, consumed, local);
+                        consumed = 0;
+                        lent
+                    } else {
+                        Bytes::copy_from_slice(chunk.bytes)
+                    };
+                    Some(Parsed::Piece(Piece { kind, bytes, last }))
                 }
                 Some(Event::Ping(payload)) => {
                     counted = self.account.control(&mut self.seldom);
@@ -273,6 +281,8 @@ impl Driver {
     }
 }
 
+/// From this length on a piece of a message takes the read buffer that it is in, at least half of it, along.
+const LENT_BYTES_MIN: usize = READ_BYTES / 2;
 /// Most bytes of messages that are held for a receiver while others wait for control frames.
 const HELD_BYTES_MAX: usize = 1 << 20;
 /// What a held message costs beside its bytes.
