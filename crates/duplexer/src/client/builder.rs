@@ -162,7 +162,7 @@ impl ClientBuilder {
     /// Sets the time between pings (`None` for no pings), and how long the answer is awaited. Default 20 s each.
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>, timeout: Duration) -> Self {
-        self.keepalive = Keepalive { interval, timeout };
+        self.keepalive = Keepalive::new(interval, timeout);
         self
     }
 
