@@ -9,7 +9,7 @@ use crate::server::request::Addresses;
 use crate::transport::Transport;
 
 /// What [`Server::serve`](crate::Server::serve) accepts connections from: a [`TcpListener`], a Unix socket's listener, or several in
-/// [`Listeners`]. Whatever else brings connections is for [`Server::serve_over`](crate::Server::serve_over).
+/// [`Listeners`](crate::Listeners). Whatever else brings connections is for [`Server::serve_over`](crate::Server::serve_over).
 ///
 /// ```
 /// # async fn example() -> std::io::Result<()> {
