@@ -224,11 +224,11 @@ impl Client {
             let read = tokio::time::timeout_at(by, transport.read(&mut buffer)).await;
             let Ok(read) = read else {
                 // A refusal whose body does not end is one all the same.
-                let refused = handshake.receive_end();
+                let refused = handshake.refusal().is_some();
                 let after = self.config.limits.open_timeout;
                 return Err(match refused {
-                    HandshakeError::Refused(_) => refused.into(),
-                    _ => ConnectError::TimedOut { after },
+                    true => handshake.receive_end().into(),
+                    false => ConnectError::TimedOut { after },
                 });
             };
             let len = read.map_err(|error| ConnectError::transport(error, trail.uri()))?;
