@@ -83,7 +83,9 @@ impl Reconnect {
     pub fn recv(
         &mut self,
     ) -> impl Future<Output = Result<Option<Message>, ReconnectError>> + Send + '_ {
-        poll_fn(|cx| self.cycle.poll_recv(cx))
+        let cycle = &*self.cycle;
+        let mut call = cycle.call();
+        poll_fn(move |cx| cycle.poll_recv(&mut call, cx))
     }
 
     /// Waits for a connection, sends a message and waits until it is written; see [`ReconnectSender::send`]. Cancel-safe.
@@ -116,7 +118,8 @@ impl Reconnect {
     /// The code may not be sent or the reason is longer than 123 bytes; nothing was done then.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), CloseReasonError> {
         self.cycle.stop(&CloseReason::new(code, reason)?);
-        poll_fn(|cx| self.cycle.poll_settled(cx)).await;
+        let mut call = self.cycle.call();
+        poll_fn(|cx| self.cycle.poll_settled(&mut call, cx)).await;
         Ok(())
     }
 }
@@ -185,9 +188,9 @@ impl Clone for ReconnectSender {
 }
 
 async fn send(cycle: &Cycle, mut message: Message) -> Result<(), ReconnectSendError> {
-    let mut after = 0;
+    let (mut after, mut call) = (0, cycle.call());
     loop {
-        let sender = match poll_fn(|cx| cycle.poll_sender(after, cx)).await {
+        let sender = match poll_fn(|cx| cycle.poll_sender(after, &mut call, cx)).await {
             Ok((sender, connection)) => (sender, connection),
             Err(NoSender::Ended) => return Err(ReconnectSendError::Ended(message)),
             Err(NoSender::Unread) => return Err(ReconnectSendError::Unread(message)),
