@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use duplexer_proto::{CloseCode, CloseReason, CloseReasonError, Message};
+use duplexer_proto::{CloseCode, CloseReason, CloseReasonError, Message, SendOptions};
 use tokio::sync::watch;
 
 use crate::client::Client;
@@ -12,7 +12,7 @@ use crate::reconnect::cycle::{Cycle, NoSender};
 use crate::reconnect::outcome::{ReconnectError, ReconnectSendError};
 use crate::reconnect::settings::Settings;
 use crate::reconnect::state::ReconnectState;
-use crate::socket::{Sender, TrySendError};
+use crate::socket::Sender;
 
 /// A connection that is opened again when it is lost.
 ///
@@ -190,21 +190,19 @@ impl Clone for ReconnectSender {
 async fn send(cycle: &Cycle, mut message: Message) -> Result<(), ReconnectSendError> {
     let (mut after, mut call) = (0, cycle.call());
     loop {
-        let sender = match poll_fn(|cx| cycle.poll_sender(after, &mut call, cx)).await {
-            Ok((sender, connection)) => (sender, connection),
+        let open = poll_fn(|cx| cycle.poll_sender(after, &mut call, cx)).await;
+        let (sender, connection) = match open {
+            Ok(open) => open,
             Err(NoSender::Ended) => return Err(ReconnectSendError::Ended(message)),
             Err(NoSender::Unread) => return Err(ReconnectSendError::Unread(message)),
         };
-        let (sender, connection) = sender;
-        if sender.ready().await.is_err() {
-            after = connection;
-            continue;
+        let (mut unqueued, options) = (Some(message), SendOptions::default());
+        let sent = poll_fn(|cx| sender.poll_send(&mut unqueued, options, true, cx)).await;
+        match (sent, unqueued) {
+            (Ok(()), _) => return Ok(()),
+            (Err(error), None) => return Err(ReconnectSendError::Lost(error)),
+            (Err(_), Some(left)) => (message, after) = (left, connection),
         }
-        message = match sender.try_send(message) {
-            Ok(()) => return sender.flush().await.map_err(ReconnectSendError::Lost),
-            Err(TrySendError::Full(message)) => message,
-            Err(TrySendError::Closed(error)) => return Err(ReconnectSendError::Lost(error)),
-        };
     }
 }
 
