@@ -224,14 +224,20 @@ impl Client {
             let read = tokio::time::timeout_at(by, transport.read(&mut buffer)).await;
             let Ok(read) = read else {
                 // A refusal whose body does not end is one all the same.
-                let refused = handshake.refusal().is_some();
                 let after = self.config.limits.open_timeout;
-                return Err(match refused {
-                    true => handshake.receive_end().into(),
-                    false => ConnectError::TimedOut { after },
+                return Err(match handshake.handle_timeout(handshake.deadline()) {
+                    Ok(()) | Err(HandshakeError::TimedOut { received_bytes: 0, .. }) => {
+                        ConnectError::TimedOut { after }
+                    }
+                    Err(told) => told.into(),
                 });
             };
-            let len = read.map_err(|error| ConnectError::transport(error, trail.uri()))?;
+            let len = match read {
+                Ok(len) => len,
+                // Nor is one whose body is cut off by a reset anything else.
+                Err(_) if handshake.refusal().is_some() => 0,
+                Err(error) => return Err(ConnectError::transport(error, trail.uri())),
+            };
             if len == 0 {
                 return Err(handshake.receive_end().into());
             }

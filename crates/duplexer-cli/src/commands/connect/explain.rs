@@ -112,7 +112,7 @@ mod tests {
     fn no_error_speaks_of_the_librarys_settings_and_methods() {
         let after = std::time::Duration::from_secs(10);
         let dial = DialError::TimedOut { authority: "example.com:443".to_owned(), after };
-        let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
+        let timed_out = HandshakeError::TimedOut { after, received_bytes: 0, start: Vec::new() };
         for (error, says) in [
             (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
             (ConnectError::Dial(dial), "did not open the connection within 10s"),
