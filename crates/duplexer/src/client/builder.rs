@@ -80,7 +80,8 @@ impl Default for ClientBuilder {
 
 impl ClientBuilder {
     /// Adds a header to the opening request. Those of the handshake (`Host`, `Upgrade`, `Connection`, `Content-Length`,
-    /// `Transfer-Encoding`, `Sec-WebSocket-…`) are [refused when connecting](duplexer_proto::SetupError::HeaderReserved).
+    /// `Transfer-Encoding`, `Sec-WebSocket-…`) are [refused when connecting](duplexer_proto::SetupError::HeaderReserved), and so is
+    /// [`Proxy-Authorization`](crate::CredentialError::ForProxy): a proxy's user and password belong into the URL of [`proxy`](Self::proxy).
     #[must_use]
     pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         if credentials::is_credential(&name) {
@@ -122,7 +123,7 @@ impl ClientBuilder {
     ///
     /// All of them share one [`open_timeout`](Limits::open_timeout). `http` and `https` in a `Location` stand for `ws` and `wss`. A
     /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind: `Authorization`
-    /// of any origin, `Proxy-Authorization` and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
+    /// of any origin, and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
     /// [`identity`](Self::identity) shown to each that asks for a certificate. A user and a password in a `Location` are not used.
     #[must_use]
     pub fn redirects(mut self, max: usize) -> Self {

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use duplexer_proto::{ClientConfig, ClientHandshake, HandshakeError, Time, WsUri};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -146,6 +146,9 @@ impl Client {
         }
         if let Some(error) = &self.wrong_credential {
             return Err(error.clone().into());
+        }
+        if self.config.headers.contains_key(PROXY_AUTHORIZATION) {
+            return Err(CredentialError::ForProxy.into());
         }
         Ok(WsUri::parse(uri)?)
     }
