@@ -125,6 +125,9 @@ impl ClientBuilder {
     /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind: `Authorization`
     /// of any origin, and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
     /// [`identity`](Self::identity) shown to each that asks for a certificate. A user and a password in a `Location` are not used.
+    ///
+    /// On a [Unix socket](Self::unix_socket), which leads to one server, a redirect to another scheme, host or port is
+    /// [an error](crate::RedirectError::OffUnixSocket), and any other is followed on that socket.
     #[must_use]
     pub fn redirects(mut self, max: usize) -> Self {
         self.redirects_max = max;
@@ -179,7 +182,7 @@ impl ClientBuilder {
     }
 
     /// Connects to this Unix socket, whatever host a URI names, and never through a proxy. On Linux a path that begins with a zero
-    /// byte is an abstract name.
+    /// byte is an abstract name. [Redirects](Self::redirects) are followed within the URI's scheme, host and port alone.
     #[cfg(unix)]
     #[must_use]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {

@@ -74,7 +74,8 @@ impl Client {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(&self, uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
-        let mut trail = Trail::new(self.parse(uri.as_ref())?, self.redirects_max);
+        let trail = Trail::new(self.parse(uri.as_ref())?, self.redirects_max);
+        let mut trail = trail.on_unix_socket(self.dialler.has_unix_socket());
         let started = clock::now();
         self.in_time(started, async {
             loop {
