@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use duplexer_proto::extension::Negotiator;
 use duplexer_proto::extension::deflate::Deflate;
-use duplexer_proto::{ClientConfig, ClientHandshake, Time, WsUri};
+use duplexer_proto::{ClientConfig, ClientHandshake, HandshakeError, Time, WsUri};
 
 /// The same comes of an answer however it is cut; what opens the connection has the one accept
 /// value, agrees to no more than was offered, and nothing is awaited beyond the limits.
@@ -61,6 +61,8 @@ fn read(data: &[u8], size: usize) -> String {
                 assert!(opened.agreed.extensions.matches("permessage-deflate").count() <= 1);
                 return format!("{} {:?} {:?}", before + consumed, opened.response, opened.agreed);
             }
+            // How much of what is no head had come with its fault depends on the pieces.
+            Err(HandshakeError::Head { fault, .. }) => return fault.to_string(),
             Err(error) => return error.to_string(),
         }
     }

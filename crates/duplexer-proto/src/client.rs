@@ -66,8 +66,8 @@ pub struct ClientHandshake {
     keepalive: Keepalive,
     started: Time,
     head: HeadReader,
-    /// The head of a response that is no handshake, and its body, which is still coming.
-    refusal: Option<(Response<()>, BodyReader)>,
+    /// A response that opens nothing, and whose body is still coming.
+    refusal: Option<Box<Refusal>>,
 }
 
 impl ClientHandshake {
@@ -126,41 +126,54 @@ impl ClientHandshake {
     ///
     /// # Errors
     /// The response is no HTTP/1.1, its status is not 101, or it breaks a rule of RFC 6455 §4.1. A
-    /// response of another status fails when its body is complete or 4 KiB of it are there.
+    /// response that opens nothing and has a body fails when that is complete or 4 KiB of it are there.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<(usize, Opened)>, HandshakeError> {
         let mut at = 0;
         while self.refusal.is_none() {
-            let Some((consumed, head)) = self.head.read(&input[at..])? else { return Ok(None) };
+            let read = self.head.read(&input[at..]);
+            let read = read.map_err(|fault| HandshakeError::Head {
+                fault,
+                start: start_of(self.head.held(), &input[at..]),
+            })?;
+            let Some((consumed, head)) = read else { return Ok(None) };
             at += consumed;
-            let response = parse_response(&head)?;
+            let response = parse_response(&head).map_err(|fault| HandshakeError::Head {
+                fault,
+                start: start_of(&head.bytes, &[]),
+            })?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return self.open(response).map(|opened| Some((at, opened)));
-            }
-            if !response.status().is_informational() {
+                match self.open(response) {
+                    Ok(opened) => return Ok(Some((at, opened))),
+                    Err(refusal) => self.refusal = Some(refusal),
+                }
+            } else if !response.status().is_informational() {
                 let body = BodyReader::new(response.status(), response.headers());
-                self.refusal = Some((response, body));
+                self.refusal = Some(Box::new(Refusal { response, body, fault: None }));
             }
         }
-        let Some((response, mut body)) = self.refusal.take() else { return Ok(None) };
-        if body.read(&input[at..]) {
-            return Err(refused(response, body));
+        let Some(mut refusal) = self.refusal.take() else { return Ok(None) };
+        if refusal.body.read(&input[at..]) {
+            return Err(refusal.into());
         }
-        self.refusal = Some((response, body));
+        self.refusal = Some(refusal);
         Ok(None)
     }
 
     /// The head of a response that opens no connection, while its body is still coming: for a caller who need not wait for that.
     #[must_use]
     pub fn refusal(&self) -> Option<&Response<()>> {
-        self.refusal.as_ref().map(|(response, _)| response)
+        self.refusal.as_ref().map(|refusal| &refusal.response)
     }
 
     /// The end of the transport before the handshake was complete.
     #[must_use]
     pub fn receive_end(&mut self) -> HandshakeError {
         match self.refusal.take() {
-            Some((response, body)) => refused(response, body),
-            None => HandshakeError::Closed { received_bytes: self.head.held().len() },
+            Some(refusal) => refusal.into(),
+            None => HandshakeError::Closed {
+                received_bytes: self.head.held().len(),
+                start: start_of(self.head.held(), &[]),
+            },
         }
     }
 
@@ -174,7 +187,7 @@ impl ClientHandshake {
         *response.version_mut() = parts.version;
         response.headers_mut().clone_from(&parts.headers);
         match parts.status {
-            StatusCode::SWITCHING_PROTOCOLS => self.open(response),
+            StatusCode::SWITCHING_PROTOCOLS => self.open(response).map_err(HandshakeError::from),
             _ => Err(HandshakeError::Refused(Box::new(response.map(|()| Vec::new())))),
         }
     }
@@ -188,26 +201,28 @@ impl ClientHandshake {
     /// Judges the time.
     ///
     /// # Errors
-    /// From the deadline on: [`HandshakeError::TimedOut`], or [`HandshakeError::Refused`] with as
-    /// much of the body as has come.
+    /// From the deadline on: [`HandshakeError::TimedOut`], or [`HandshakeError::Refused`] or
+    /// [`HandshakeError::Invalid`] with as much of the body as has come.
     pub fn handle_timeout(&mut self, now: Time) -> Result<(), HandshakeError> {
         if now < self.deadline() {
             return Ok(());
         }
         Err(match self.refusal.take() {
-            Some((response, body)) => refused(response, body),
+            Some(refusal) => refusal.into(),
             None => HandshakeError::TimedOut {
                 after: self.limits.open_timeout,
                 received_bytes: self.head.held().len(),
+                start: start_of(self.head.held(), &[]),
             },
         })
     }
 
-    fn open(&self, response: Response<()>) -> Result<Opened, HandshakeError> {
+    fn open(&self, response: Response<()>) -> Result<Opened, Box<Refusal>> {
         let (subprotocol, negotiated) = match check_response(&response, &self.expected) {
             Ok(agreed) => agreed,
             Err(fault) => {
-                return Err(HandshakeError::Invalid { fault, response: Box::new(response) });
+                let body = BodyReader::undue(response.headers());
+                return Err(Box::new(Refusal { response, body, fault: Some(fault) }));
             }
         };
         let agreed = Agreed { subprotocol, extensions: negotiated.header };
@@ -218,8 +233,29 @@ impl ClientHandshake {
     }
 }
 
-fn refused(response: Response<()>, body: BodyReader) -> HandshakeError {
-    HandshakeError::Refused(Box::new(response.map(|()| body.into_body())))
+/// A response that opens nothing.
+#[derive(Debug)]
+struct Refusal {
+    response: Response<()>,
+    body: BodyReader,
+    /// What is wrong with it, where its status is 101.
+    fault: Option<ResponseFault>,
+}
+
+impl From<Box<Refusal>> for HandshakeError {
+    fn from(refusal: Box<Refusal>) -> Self {
+        let Refusal { response, body, fault } = *refusal;
+        let response = Box::new(response.map(|()| body.into_body()));
+        match fault {
+            Some(fault) => Self::Invalid { fault, response },
+            None => Self::Refused(response),
+        }
+    }
+}
+
+/// The beginning of a head of which `held` came first.
+fn start_of(held: &[u8], input: &[u8]) -> Vec<u8> {
+    held.iter().chain(input).take(START_BYTES_MAX).copied().collect()
 }
 
 /// A connection that a client has opened.
@@ -309,15 +345,23 @@ pub enum HandshakeError {
     Invalid {
         /// The rule.
         fault: ResponseFault,
-        /// The response.
-        response: Box<Response<()>>,
+        /// The response. Its body, which a 101 should not have, is the beginning of the one that it
+        /// declares, at most 4 KiB.
+        response: Box<Response<Vec<u8>>>,
     },
     /// What the server sent is no HTTP/1.1 response, or its head is too large.
-    Head(HeadError),
+    Head {
+        /// What is wrong with it.
+        fault: HeadError,
+        /// Its beginning, at most 256 bytes, as far as it had come with the byte that is wrong.
+        start: Vec<u8>,
+    },
     /// The transport ended before the response did.
     Closed {
         /// Bytes received of an unfinished head.
         received_bytes: usize,
+        /// The first of them, at most 256.
+        start: Vec<u8>,
     },
     /// The response was not complete in time.
     TimedOut {
@@ -325,17 +369,20 @@ pub enum HandshakeError {
         after: Duration,
         /// Bytes received of an unfinished head.
         received_bytes: usize,
+        /// The first of them, at most 256.
+        start: Vec<u8>,
     },
 }
 
 impl HandshakeError {
-    /// The status of the server's response, where there is a whole one.
+    /// The status of the server's response, where its first line has come whole, whatever followed.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refused(response) => Some(response.status()),
-            Self::Invalid { response, .. } => Some(response.status()),
-            Self::Head(_) | Self::Closed { .. } | Self::TimedOut { .. } => None,
+            Self::Refused(response) | Self::Invalid { response, .. } => Some(response.status()),
+            Self::Head { start, .. }
+            | Self::Closed { start, .. }
+            | Self::TimedOut { start, .. } => status_of(start),
         }
     }
 
@@ -343,9 +390,8 @@ impl HandshakeError {
     #[must_use]
     pub fn headers(&self) -> Option<&HeaderMap> {
         match self {
-            Self::Refused(response) => Some(response.headers()),
-            Self::Invalid { response, .. } => Some(response.headers()),
-            Self::Head(_) | Self::Closed { .. } | Self::TimedOut { .. } => None,
+            Self::Refused(response) | Self::Invalid { response, .. } => Some(response.headers()),
+            Self::Head { .. } | Self::Closed { .. } | Self::TimedOut { .. } => None,
         }
     }
 
@@ -358,17 +404,19 @@ impl HandshakeError {
             }
             Self::Refused(_)
             | Self::Invalid { .. }
-            | Self::Head(_)
+            | Self::Head { .. }
             | Self::Closed { .. }
             | Self::TimedOut { .. } => None,
         }
     }
 }
 
-impl From<HeadError> for HandshakeError {
-    fn from(error: HeadError) -> Self {
-        Self::Head(error)
-    }
+/// The status in the first line of a head that begins so, if the line is whole (RFC 9112 §4).
+fn status_of(start: &[u8]) -> Option<StatusCode> {
+    let line = &start[..start.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?];
+    let mut words = line.split(|&byte| byte == b' ');
+    words.next().filter(|version| version.starts_with(b"HTTP/"))?;
+    words.next().and_then(|code| StatusCode::from_bytes(code).ok())
 }
 
 impl fmt::Display for HandshakeError {
@@ -379,39 +427,66 @@ impl fmt::Display for HandshakeError {
                 if let Some(location) = self.location() {
                     write!(f, " and redirects to `{}`", Visible(location))?;
                 }
-                let text = String::from_utf8_lossy(response.body());
-                let line: String = text.trim().chars().take(LINE_CHARS_MAX).collect();
-                match line.is_empty() {
-                    true => Ok(()),
-                    false => write!(f, ": {}", Visible(&line)),
-                }
+                write_body(f, response.body())
             }
-            Self::Invalid { fault, .. } => {
-                write!(f, "the server answered 101, but its response is invalid: {fault}")
+            Self::Invalid { fault, response } => {
+                write!(f, "the server answered 101, but its response is invalid: {fault}")?;
+                write_body(f, response.body())
             }
-            Self::Head(error) => write!(f, "the server did not answer in HTTP/1.1: {error}"),
-            Self::Closed { received_bytes } => write!(
-                f,
-                "the server closed the transport after {received_bytes} bytes, before its response \
-                 was complete"
-            ),
-            Self::TimedOut { after, received_bytes } => write!(
-                f,
-                "no complete response within {after:?} (open_timeout); {received_bytes} bytes came"
-            ),
+            Self::Head { fault, start } => {
+                write!(f, "the server did not answer in HTTP/1.1: {fault}")?;
+                write_start(f, start)
+            }
+            Self::Closed { received_bytes, start } => {
+                write!(
+                    f,
+                    "the server closed the transport after {received_bytes} bytes, before its response \
+                     was complete"
+                )?;
+                write_start(f, start)
+            }
+            Self::TimedOut { after, received_bytes, start } => {
+                write!(
+                    f,
+                    "no complete response within {after:?} (open_timeout); {received_bytes} bytes came"
+                )?;
+                write_start(f, start)
+            }
         }
     }
+}
+
+/// Writes the beginning of a body, where there is one.
+fn write_body(f: &mut fmt::Formatter<'_>, body: &[u8]) -> fmt::Result {
+    let text = String::from_utf8_lossy(body);
+    let line: String = text.trim().chars().take(LINE_CHARS_MAX).collect();
+    match line.is_empty() {
+        true => Ok(()),
+        false => write!(f, ": {}", Visible(&line)),
+    }
+}
+
+/// Writes the first line of what came instead of a head, where there is one.
+fn write_start(f: &mut fmt::Formatter<'_>, start: &[u8]) -> fmt::Result {
+    let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty());
+    let Some(line) = line else { return Ok(()) };
+    let shown = &line[..line.len().min(START_BYTES_SHOWN)];
+    write!(f, "; it begins with `{}`", shown.escape_ascii())
 }
 
 impl std::error::Error for HandshakeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Invalid { fault, .. } => Some(fault),
-            Self::Head(error) => Some(error),
+            Self::Head { fault, .. } => Some(fault),
             Self::Refused(_) | Self::Closed { .. } | Self::TimedOut { .. } => None,
         }
     }
 }
 
+/// Most bytes kept of what is no head.
+const START_BYTES_MAX: usize = 256;
+/// Bytes of its first line that a message shows.
+const START_BYTES_SHOWN: usize = 80;
 /// Characters of a refusal's body that its message shows.
 const LINE_CHARS_MAX: usize = 200;

@@ -70,6 +70,8 @@ impl Outcome {
             Self::Opened(opened, rest) => {
                 format!("{:?} {:?} {rest:?}", opened.response, opened.agreed)
             }
+            // How much of what is no head had come with its fault depends on the cuts.
+            Self::Fault(HandshakeError::Head { fault, .. }) => format!("{fault:?}"),
             Self::Fault(error) => format!("{error:?}"),
             Self::Incomplete(_) => "incomplete".to_owned(),
         }
@@ -130,7 +132,7 @@ fn assert_invalid(input: impl AsRef<[u8]>, expected: ResponseFault) {
 #[track_caller]
 fn assert_head_fault(input: impl AsRef<[u8]>, expected: HeadError) {
     match receive(input) {
-        Outcome::Fault(HandshakeError::Head(fault)) => assert_eq!(fault, expected),
+        Outcome::Fault(HandshakeError::Head { fault, .. }) => assert_eq!(fault, expected),
         other => panic!("not a fault of the head: {}", other.print()),
     }
 }
@@ -257,7 +259,7 @@ fn interim_responses_are_passed_over() {
     let endless = interim.repeat(1000);
     let fault = HeadError::TooLarge { bytes_max: 16 << 10 };
     match feed(config(), endless.as_bytes().chunks(1000)) {
-        Outcome::Fault(HandshakeError::Head(error)) => assert_eq!(error, fault),
+        Outcome::Fault(HandshakeError::Head { fault: error, .. }) => assert_eq!(error, fault),
         other => panic!("not a fault: {}", other.print()),
     }
 }
@@ -389,7 +391,7 @@ fn a_head_is_limited_in_bytes_and_lines() {
     };
     assert!(matches!(with(EXAMPLE.len(), 3), Outcome::Opened(..)));
     let head = |outcome| match outcome {
-        Outcome::Fault(HandshakeError::Head(error)) => error,
+        Outcome::Fault(HandshakeError::Head { fault, .. }) => fault,
         other => panic!("not a fault: {}", other.print()),
     };
     assert_eq!(head(with(EXAMPLE.len(), 2)), HeadError::TooManyLines { lines_max: 2 });
@@ -441,6 +443,50 @@ fn a_refusal_says_what_the_server_said() {
 }
 
 #[test]
+fn what_is_no_head_is_told_by_its_beginning() {
+    let fault = |pieces: &[&[u8]]| match feed(config(), pieces.iter().copied()) {
+        Outcome::Fault(error) => error,
+        other => panic!("not a fault: {}", other.print()),
+    };
+    let error = fault(&[b"SSH-2.0-OpenSSH_9.2 \x1b[31m\r\nmore"]);
+    assert_eq!(error.status(), None);
+    let text = error.to_string();
+    assert!(text.ends_with("; it begins with `SSH-2.0-OpenSSH_9.2 \\x1b[31m`"), "{text}");
+    // The first line has come whole, and what follows it is wrong.
+    let error = fault(&[b"HTTP/1.1 502 Bad", b" Gateway\r\nServer : x", b"\r\n\r\n"]);
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(502));
+    let text = error.to_string();
+    assert!(text.ends_with("; it begins with `HTTP/1.1 502 Bad Gateway`"), "{text}");
+    let HandshakeError::Head { start, .. } = fault(&[&b"H".repeat(200), &b"x".repeat(17 << 10)])
+    else {
+        panic!("it is too large")
+    };
+    assert_eq!(start, [b"H".repeat(200), b"x".repeat(56)].concat(), "the first 256 bytes");
+}
+
+#[test]
+fn a_body_that_the_upgrade_declares_is_told() {
+    // RFC 9110 §15.2: a 1xx response has no content.
+    let outcome = receive(example_and("Content-Length: 9\r\nX: y") + "some\x1bbody and more");
+    let Outcome::Fault(HandshakeError::Invalid { fault, response }) = &outcome else {
+        panic!("not invalid: {}", outcome.print())
+    };
+    assert_eq!((fault, &response.body()[..]), (&ResponseFault::Body, &b"some\x1bbody"[..]));
+    let Outcome::Fault(error) = outcome else { unreachable!("it was one") };
+    assert!(error.to_string().ends_with(": some\\u{1b}body"), "{error}");
+    // What does not come is not waited for longer than the deadline; the fault stays what it is.
+    let mut handshake = start(config());
+    let begin = example_and("Transfer-Encoding: chunked") + "9\r\nso";
+    assert!(matches!(handshake.receive(begin.as_bytes()), Ok(None)));
+    match handshake.handle_timeout(handshake.deadline()) {
+        Err(HandshakeError::Invalid { fault: ResponseFault::Body, response }) => {
+            assert_eq!(response.body(), b"so");
+        }
+        other => panic!("not invalid: {other:?}"),
+    }
+}
+
+#[test]
 fn a_redirect_tells_where_to() {
     let fault = |input: &str| match receive(input) {
         Outcome::Fault(error) => error.location().map(str::to_owned),
@@ -458,8 +504,8 @@ fn the_end_of_the_transport_ends_the_handshake() {
         Outcome::Incomplete(mut handshake) => handshake.receive_end(),
         other => panic!("not incomplete: {}", other.print()),
     };
-    assert!(matches!(end(""), HandshakeError::Closed { received_bytes: 0 }));
-    assert!(matches!(end("HTTP/1.1 1"), HandshakeError::Closed { received_bytes: 10 }));
+    assert!(matches!(end(""), HandshakeError::Closed { received_bytes: 0, .. }));
+    assert!(matches!(end("HTTP/1.1 1"), HandshakeError::Closed { received_bytes: 10, .. }));
     match end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nuntil the end") {
         HandshakeError::Refused(response) => assert_eq!(response.body(), b"until the end"),
         other => panic!("not refused: {other}"),
@@ -474,8 +520,9 @@ fn the_deadline_counts_from_the_beginning() {
     assert!(matches!(handshake.receive(b"HTTP"), Ok(None)));
     assert!(handshake.handle_timeout(at(9)).is_ok());
     match handshake.handle_timeout(at(10)) {
-        Err(HandshakeError::TimedOut { after, received_bytes }) => {
+        Err(HandshakeError::TimedOut { after, received_bytes, start }) => {
             assert_eq!((after, received_bytes), (Duration::from_secs(10), 4));
+            assert_eq!(start, b"HTTP");
         }
         other => panic!("not timed out: {other:?}"),
     }

@@ -9,8 +9,8 @@ use duplexer::{
 };
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    PROXY_AUTHORIZATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use support::{Peer, Role, client_with};
 use tokio::time::Duration;
@@ -159,6 +159,19 @@ async fn the_handshakes_own_headers_are_refused_and_others_are_sent() {
         .build();
     assert_eq!(sent(&client, URI, "user-agent").await, ["one"]);
     assert_eq!(sent(&client, URI, "x-twice").await, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_a_proxys_is_never_sent_to_a_server() {
+    // RFC 9110 §11.7.2: `Proxy-Authorization` is for the next proxy on the way.
+    let secret = HeaderValue::from_static("Basic aHVzaDpodXNo");
+    let set = Client::builder().header(PROXY_AUTHORIZATION, secret.clone()).build();
+    for client in [set, Client::default().with_header(PROXY_AUTHORIZATION, secret)] {
+        let error = refused(&client, URI).await;
+        assert!(matches!(error, ConnectError::Credential(CredentialError::ForProxy)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("setting proxy") && !text.contains("aHVza"), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

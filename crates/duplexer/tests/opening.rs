@@ -179,11 +179,11 @@ async fn a_wrong_accept_value_opens_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_no_http_or_no_whole_head_opens_nothing() {
     let error = refused("SSH-2.0-OpenSSH_9.6\r\n\r\n").await;
-    assert!(matches!(error, HandshakeError::Head(_)), "{error:?}");
+    assert!(matches!(error, HandshakeError::Head { .. }), "{error:?}");
     let error = refused("HTTP/1.1 101 Swit").await;
-    assert!(matches!(error, HandshakeError::Closed { received_bytes: 17 }), "{error:?}");
+    assert!(matches!(error, HandshakeError::Closed { received_bytes: 17, .. }), "{error:?}");
     let error = refused(&format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(16 << 10))).await;
-    assert!(matches!(error, HandshakeError::Head(_)), "{error:?}");
+    assert!(matches!(error, HandshakeError::Head { .. }), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,16 @@
 
 mod support;
 
-use duplexer::{ConnectError, Message, Reconnect, ReconnectSendError, WebSocket};
-use support::{Frame, lab, lab_with};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use duplexer::{Client, ConnectError, Message, Reconnect, ReconnectSendError, Sender, WebSocket};
+use support::{Frame, accept, lab, lab_with, until};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Duration;
 
 fn text(received: Result<Option<Message>, duplexer::ReconnectError>) -> String {
@@ -84,6 +92,88 @@ async fn a_message_cut_off_on_its_way_is_told_and_not_sent_again() {
     assert_eq!(text(received), "again");
 }
 
+/// A pipe that gives nothing, and wakes nobody, while it is told so.
+struct Quiet(DuplexStream, Arc<AtomicBool>);
+
+impl AsyncRead for Quiet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Poll::Pending,
+            false => Pin::new(&mut self.0).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Quiet {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A task that ends a connection when it is woken, as another thread might between two steps of a call.
+struct Ends(Sender);
+
+impl Wake for Ends {
+    fn wake(self: Arc<Self>) {
+        self.0.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_never_queued_is_not_called_lost() {
+    let quiet = Arc::new(AtomicBool::new(false));
+    let (ends, mut attempts) = unbounded_channel();
+    let transport = quiet.clone();
+    let mut feed = Reconnect::builder_with(move |_| {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        ends.send(theirs).expect("the test runs");
+        let ours = Quiet(ours, transport.clone());
+        async move { Client::default().connect_over(ours, "ws://example.com/").await }
+    })
+    .build();
+    let sender = feed.sender();
+    let accepting = async { accept(attempts.recv().await.expect("an attempt")).await.1 };
+    let (sent, mut first) = tokio::join!(sender.send("one"), accepting);
+    sent.expect("it is open");
+    assert_eq!(first.hears().await, Frame::new(0x81, "one"));
+    // A call that waits for a message ends the connection as soon as there is one, and a send is the first to see that.
+    quiet.store(true, Ordering::Relaxed);
+    first.says("unread").await;
+    let current = sender.current().expect("it is open");
+    let ending = Waker::from(Arc::new(Ends(current.clone())));
+    let mut receiving = pin!(feed.recv());
+    assert!(receiving.as_mut().poll(&mut Context::from_waker(&ending)).is_pending());
+    // What the call has just attended to, a send would not look at again.
+    current.ready().await.expect("it is open");
+    quiet.store(false, Ordering::Relaxed);
+    let script = async {
+        let Some(frame) = first.hears_or_end().await else {
+            return accept(attempts.recv().await.expect("an attempt")).await.1.hears().await;
+        };
+        frame
+    };
+    let sending = async { sender.send("two").await.expect("over one connection or the other") };
+    let ((), heard) = until(async { tokio::join!(sending, script) }).await;
+    assert_eq!(heard, Frame::new(0x81, "two"));
+    assert!(!current.is_open(), "it was ended meanwhile");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_queued_at_a_loss_is_counted() {
     let (builder, mut arrivals) = lab_with(1024);
@@ -151,7 +241,7 @@ async fn more_than_is_held_has_to_be_received_before_sending_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn each_connection_begins_with_what_its_opener_says() {
-    let (ends, mut theirs) = tokio::sync::mpsc::unbounded_channel();
+    let (ends, mut theirs) = unbounded_channel();
     let mut token = 0;
     let mut feed = Reconnect::builder_with(move |_| {
         token += 1;
@@ -172,7 +262,7 @@ async fn each_connection_begins_with_what_its_opener_says() {
     let script = async {
         for number in 1..4 {
             let io = theirs.recv().await.expect("an attempt");
-            let (head, mut peer) = support::accept(io).await;
+            let (head, mut peer) = accept(io).await;
             assert!(head.contains(&format!("\r\nAuthorization: Bearer {number}\r\n")), "{head}");
             assert_eq!(peer.hears().await, Frame::new(0x81, "subscribe"));
             peer.says("news").await;
@@ -240,7 +330,7 @@ async fn many_threads_over_many_losses_send_nothing_twice() {
     let none = Duration::ZERO;
     let mut feed = builder.backoff(none, none).build();
     // Each connection hears some messages, and goes without a word.
-    let (heard, mut hearings) = tokio::sync::mpsc::unbounded_channel();
+    let (heard, mut hearings) = unbounded_channel();
     let serving = tokio::spawn(async move {
         for connection in 0_u32.. {
             let mut peer = arrivals.opens().await;
@@ -273,7 +363,7 @@ async fn many_threads_over_many_losses_send_nothing_twice() {
         }
         stopping.stop();
     };
-    let received = support::until(async { tokio::join!(feed.recv(), all).0 }).await;
+    let received = until(async { tokio::join!(feed.recv(), all).0 }).await;
     assert_eq!(received.expect("it was stopped"), None);
     serving.abort();
     let mut once = std::collections::HashSet::new();

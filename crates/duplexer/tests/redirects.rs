@@ -6,7 +6,7 @@ mod support;
 use duplexer::{
     Client, ClientBuilder, ConnectError, DialError, Limits, RedirectError, UriError, WebSocket,
 };
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use support::{Peer, Role, answer_to, until};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Duration;
@@ -183,7 +183,6 @@ fn with_all() -> Client {
     let custom = HeaderName::from_static("x-version");
     following(3)
         .header(COOKIE, HeaderValue::from_static("session=1"))
-        .header(PROXY_AUTHORIZATION, HeaderValue::from_static("Basic cHJveHk6"))
         .header(custom, HeaderValue::from_static("7"))
         .basic_auth("user", "secret")
         .subprotocol("chat")
@@ -210,10 +209,9 @@ async fn another_origin_gets_no_credentials_but_all_else() {
     for head in [&first, &same] {
         assert_eq!(lines(head, "authorization"), ["Basic dXNlcjpzZWNyZXQ="], "{head}");
         assert_eq!(lines(head, "cookie"), ["session=1"], "{head}");
-        assert_eq!(lines(head, "proxy-authorization").len(), 1, "{head}");
     }
     for head in [&other, &back] {
-        for name in ["authorization", "cookie", "proxy-authorization"] {
+        for name in ["authorization", "cookie"] {
             assert!(lines(head, name).is_empty(), "{name} in {head}");
         }
     }
@@ -278,4 +276,49 @@ async fn one_deadline_covers_all_redirects() {
     // Wherever it was when the time had run out.
     let dialling = matches!(error, ConnectError::Dial(DialError::TimedOut { .. }));
     assert!(dialling || matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn on_a_unix_socket_a_redirect_stays_with_its_origin() {
+    let folder = std::env::temp_dir().join(format!("duplexer-{}", rand::random::<u64>()));
+    std::fs::create_dir(&folder).expect("a folder of our own");
+    let path = folder.join("socket");
+    let listener = tokio::net::UnixListener::bind(&path).expect("bound");
+    let client = following(3).unix_socket(&path).build();
+    let hears = async || {
+        let (stream, _) = until(listener.accept()).await.expect("a client");
+        let mut peer = Peer::new(stream, Role::Server, Duration::from_secs(10));
+        (peer.hears_head().await, peer)
+    };
+    for location in ["/new", "ws://server.example.com/new", "http://server.example.com:80/new"] {
+        let opening = client.connect("ws://server.example.com/");
+        let serving = async {
+            let (_, mut first) = hears().await;
+            first.sends_bytes(redirect(302, location)).await;
+            let (head, mut second) = hears().await;
+            second.sends_bytes(answer_to(&head, "")).await;
+            head
+        };
+        let (opened, head) = until(async { tokio::join!(opening, serving) }).await;
+        opened.expect(location);
+        assert!(head.starts_with("GET /new HTTP/1.1\r\nHost: server.example.com"), "{head}");
+    }
+    // Where another origin is, the socket does not lead; nor is it asked over the network, behind the setting's back.
+    let site = Site::new().await;
+    for location in [format!("ws://{}/", site.authority()), "wss://server.example.com/".to_owned()]
+    {
+        let opening = client.connect("ws://server.example.com/");
+        let serving = async {
+            let (_, mut first) = hears().await;
+            first.sends_bytes(redirect(302, &location)).await;
+        };
+        let (opened, ()) = until(async { tokio::join!(opening, serving) }).await;
+        let error = redirect_error(opened);
+        let from = "ws://server.example.com/".to_owned();
+        assert_eq!(error, RedirectError::OffUnixSocket { from, to: location.clone() });
+        let text = error.to_string();
+        assert!(text.contains(&location) && text.contains("setting unix_socket"), "{text}");
+    }
+    std::fs::remove_dir_all(&folder).expect("it is ours");
 }

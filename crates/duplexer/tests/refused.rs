@@ -3,11 +3,15 @@
 
 mod support;
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use duplexer::{Client, ConnectError, HandshakeError, Limits};
 use duplexer_proto::handshake::{ExtensionFault, HeadError, ResponseFault};
 use http::StatusCode;
 use support::{Peer, Role, answer_to};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncReadExt, DuplexStream, ReadBuf};
 use tokio::time::{Duration, Instant};
 
 /// Asks with `client` while `answer` runs with the request's head; gives why nothing was opened.
@@ -40,11 +44,30 @@ async fn fault(change: impl FnOnce(String) -> String) -> ResponseFault {
         peer
     })
     .await;
+    let shown = error.to_string();
     let ConnectError::Handshake(HandshakeError::Invalid { fault, response }) = error else {
         panic!("{error:?}")
     };
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    // What nobody declares is no body, and is not waited for.
+    assert_eq!((response.body().as_slice(), shown.contains("invalid")), (&b""[..], true));
     fault
+}
+
+/// What is wrong with an answer that is no head, and its beginning.
+fn no_head(error: &ConnectError) -> (HeadError, &[u8]) {
+    match error {
+        ConnectError::Handshake(HandshakeError::Head { fault, start }) => (*fault, start),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The status that was read.
+fn status(error: &ConnectError) -> Option<StatusCode> {
+    match error {
+        ConnectError::Handshake(error) => error.status(),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The same for one line instead of another.
@@ -86,6 +109,35 @@ async fn any_other_status_is_told_with_the_beginning_of_its_body() {
         assert!(status.starts_with(response.status().as_str()), "{status}");
         assert_eq!(response.body(), &body.as_bytes()[..body.len().min(4096)], "{status}");
     }
+}
+
+/// A transport that has failed.
+struct Reset;
+
+impl AsyncRead for Reset {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_body_is_cut_off_by_a_reset_is_still_a_refusal() {
+    // RFC 9112 §9.6: a server that closes while bytes come for it resets the transport.
+    let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nno entr";
+    let io = tokio::io::join(answer.chain(Reset), tokio::io::sink());
+    let opened = Client::default().connect_over(io, "ws://example.com/").await;
+    let Err(ConnectError::Handshake(HandshakeError::Refused(response))) = opened else {
+        panic!("{opened:?}")
+    };
+    assert_eq!((response.status(), &response.body()[..]), (StatusCode::FORBIDDEN, &b"no entr"[..]));
+    // Before there was a whole head, it is the transport that failed.
+    let io = tokio::io::join(answer[..20].chain(Reset), tokio::io::sink());
+    let opened = Client::default().connect_over(io, "ws://example.com/").await;
+    assert!(matches!(opened, Err(ConnectError::Io(_))), "{opened:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,6 +204,21 @@ async fn a_body_on_the_upgrade_opens_nothing() {
     for line in ["Content-Length: 5", "Transfer-Encoding: chunked", "Content-Length: 0, 5"] {
         assert_eq!(fault_after(&format!("{line}\r\n")).await, ResponseFault::Body, "{line}");
     }
+    // The beginning of the body is told, whichever rule was broken first.
+    for (line, instead) in [("Upgrade: websocket", "X: y"), ("X-Y: z\r\n", "")] {
+        let error = refusal(&Client::default(), |head, mut peer| async move {
+            let declared = "X-Y: z\r\nContent-Length: 11\r\n";
+            let answer = answer_to(&head, declared).replace(line, instead);
+            peer.sends_bytes(answer + "<p>\x1b[31mno!!").await;
+            peer
+        })
+        .await;
+        assert!(error.to_string().ends_with(": <p>\\u{1b}[31mno!"), "{error}");
+        let ConnectError::Handshake(HandshakeError::Invalid { response, .. }) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(response.body(), b"<p>\x1b[31mno!");
+    }
     // What says that there is none is harmless.
     let (ours, theirs) = tokio::io::duplex(4096);
     let mut peer = Peer::new(theirs, Role::Server, Duration::from_secs(60));
@@ -172,16 +239,20 @@ async fn a_head_that_never_ends_ends_by_its_bound() {
         peer
     })
     .await;
-    let ConnectError::Handshake(HandshakeError::Head(head)) = &error else { panic!("{error:?}") };
-    assert_eq!(*head, HeadError::TooLarge { bytes_max: 16 << 10 });
+    let (head, start) = no_head(&error);
+    assert_eq!(head, HeadError::TooLarge { bytes_max: 16 << 10 });
+    assert!(start.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nX: xxx"), "{error:?}");
+    assert_eq!(start.len(), 256, "the beginning, and no more");
+    assert_eq!(status(&error), Some(StatusCode::SWITCHING_PROTOCOLS));
+    assert!(error.to_string().ends_with("`HTTP/1.1 101 Switching Protocols`"), "{error}");
     let error = refusal(&Client::default(), |_, mut peer| async move {
         peer.sends_bytes("HTTP/1.1 101 Switching Protocols\r\n").await;
         peer.sends_bytes("X: y\r\n".repeat(101)).await;
         peer
     })
     .await;
-    let ConnectError::Handshake(HandshakeError::Head(head)) = &error else { panic!("{error:?}") };
-    assert_eq!(*head, HeadError::TooManyLines { lines_max: 100 });
+    let (head, _) = no_head(&error);
+    assert_eq!(head, HeadError::TooManyLines { lines_max: 100 });
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,8 +270,15 @@ async fn silence_and_dribble_end_at_the_deadline() {
             peer
         })
         .await;
-        assert!(matches!(error, ConnectError::TimedOut { after } if after.as_secs() == 4));
         assert_eq!(began.elapsed(), Duration::from_secs(4));
+        assert!(error.to_string().contains("within 4s"), "{error}");
+        match error {
+            ConnectError::TimedOut { .. } => assert_eq!(dribbled, "", "silence"),
+            ConnectError::Handshake(HandshakeError::TimedOut { start, .. }) => {
+                assert!(!start.is_empty() && dribbled.as_bytes().starts_with(&start), "{start:?}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -214,11 +292,11 @@ async fn garbage_is_no_answer() {
             peer
         })
         .await;
-        let ConnectError::Handshake(HandshakeError::Head(HeadError::NotHttp { first })) = &error
-        else {
-            panic!("{error:?}")
-        };
-        assert_eq!(*first, garbage[0]);
+        let (head, start) = no_head(&error);
+        assert_eq!((head, start), (HeadError::NotHttp { first: garbage[0] }, garbage));
+        assert_eq!(status(&error), None);
+        let shown = garbage.trim_ascii_end().escape_ascii().to_string();
+        assert!(error.to_string().contains(&format!("`{shown}`")), "{error}");
         assert_eq!(error.to_string().contains("looks like TLS"), tls, "{error}");
     }
 }
@@ -233,10 +311,13 @@ async fn an_answer_cut_off_anywhere_opens_nothing() {
             peer
         })
         .await;
-        let ConnectError::Handshake(HandshakeError::Closed { received_bytes }) = error else {
+        // The first line is `HTTP/1.1 101 Switching Protocols`.
+        assert_eq!(status(&error).is_some(), at > 32, "{error:?}");
+        let ConnectError::Handshake(HandshakeError::Closed { received_bytes, start }) = error
+        else {
             panic!("{error:?}")
         };
-        assert_eq!(received_bytes, at);
+        assert_eq!((received_bytes, start.len()), (at, at));
         at += 1;
     }
 }

@@ -56,6 +56,20 @@ impl BodyReader {
         Self { framing, body: Vec::new() }
     }
 
+    /// Reads the body of a response that should have none (RFC 9110 §15.2): one that is declared, and no other.
+    pub(crate) fn undue(headers: &HeaderMap) -> Self {
+        let reader = Self::new(StatusCode::SWITCHING_PROTOCOLS, headers);
+        match reader.framing {
+            Framing::UntilEnd => Self { framing: Framing::Done, ..reader },
+            Framing::Length(_)
+            | Framing::Size(_)
+            | Framing::SizeRest(_)
+            | Framing::Data(_)
+            | Framing::DataEnd
+            | Framing::Done => reader,
+        }
+    }
+
     /// Takes bytes of the body and tells whether enough is there: all of it, or as much as is kept.
     pub(crate) fn read(&mut self, mut input: &[u8]) -> bool {
         while self.framing != Framing::Done {

@@ -76,7 +76,8 @@ impl Default for ClientBuilder {
 
 impl ClientBuilder {
     /// Adds a header to the opening request. Those of the handshake (`Host`, `Upgrade`, `Connection`, `Content-Length`,
-    /// `Transfer-Encoding`, `Sec-WebSocket-…`) are [refused when connecting](duplexer_proto::SetupError::HeaderReserved).
+    /// `Transfer-Encoding`, `Sec-WebSocket-…`) are [refused when connecting](duplexer_proto::SetupError::HeaderReserved), and so is
+    /// [`Proxy-Authorization`](crate::CredentialError::ForProxy): a proxy's user and password belong into the URL of [`proxy`](Self::proxy).
     #[must_use]
     pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         if credentials::is_credential(&name) {
@@ -118,8 +119,11 @@ impl ClientBuilder {
     ///
     /// All of them share one [`open_timeout`](Limits::open_timeout). `http` and `https` in a `Location` stand for `ws` and `wss`. A
     /// redirect from `wss` to `ws` is an error. Once another scheme, host or port is asked, credentials stay behind: `Authorization`
-    /// of any origin, `Proxy-Authorization` and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
+    /// of any origin, and `Cookie` among the [headers](Self::header); a [jar](Self::cookies) sends to each server what it may see. All else is sent to each, and the
     /// [`identity`](Self::identity) shown to each that asks for a certificate. A user and a password in a `Location` are not used.
+    ///
+    /// On a [Unix socket](Self::unix_socket), which leads to one server, a redirect to another scheme, host or port is
+    /// [an error](crate::RedirectError::OffUnixSocket), and any other is followed on that socket.
     #[must_use]
     pub fn redirects(mut self, max: usize) -> Self {
         self.redirects_max = max;
@@ -174,7 +178,7 @@ impl ClientBuilder {
     }
 
     /// Connects to this Unix socket, whatever host a URI names, and never through a proxy. On Linux a path that begins with a zero
-    /// byte is an abstract name.
+    /// byte is an abstract name. [Redirects](Self::redirects) are followed within the URI's scheme, host and port alone.
     #[cfg(unix)]
     #[must_use]
     pub fn unix_socket(mut self, path: impl Into<std::path::PathBuf>) -> Self {

@@ -94,6 +94,8 @@ pub enum CredentialError {
         /// Where they come from.
         setting: &'static str,
     },
+    /// A `Proxy-Authorization` among the headers, which would tell the server what only the proxy may know.
+    ForProxy,
     /// The token is empty, or has a character other than visible ASCII (RFC 6750 §2.1).
     TokenInvalid {
         /// Where it comes from.
@@ -110,6 +112,10 @@ impl fmt::Display for CredentialError {
             Self::ControlCharacter { setting } => write!(
                 f,
                 "{setting}: no control characters, such as CR or LF, may be in it (RFC 7617 §2)"
+            ),
+            Self::ForProxy => f.write_str(
+                "the header `proxy-authorization` would go to the server; put the user and the password into the URL \
+                 of the setting proxy",
             ),
             Self::TokenInvalid { setting } => write!(
                 f,

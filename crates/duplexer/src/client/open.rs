@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use duplexer_proto::{ClientConfig, ClientHandshake, HandshakeError, Time, WsUri};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -75,7 +75,8 @@ impl Client {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(&self, uri: impl AsRef<str>) -> Result<WebSocket, ConnectError> {
-        let mut trail = Trail::new(self.parse(uri.as_ref())?, self.redirects_max);
+        let trail = Trail::new(self.parse(uri.as_ref())?, self.redirects_max);
+        let mut trail = trail.on_unix_socket(self.dialler.has_unix_socket());
         let started = clock::now();
         self.in_time(started, async {
             loop {
@@ -147,6 +148,9 @@ impl Client {
         }
         if let Some(error) = &self.wrong_credential {
             return Err(error.clone().into());
+        }
+        if self.config.headers.contains_key(PROXY_AUTHORIZATION) {
+            return Err(CredentialError::ForProxy.into());
         }
         Ok(WsUri::parse(uri)?)
     }
@@ -225,14 +229,20 @@ impl Client {
             let read = tokio::time::timeout_at(by, transport.read(&mut buffer)).await;
             let Ok(read) = read else {
                 // A refusal whose body does not end is one all the same.
-                let refused = handshake.receive_end();
                 let after = self.config.limits.open_timeout;
-                return Err(match refused {
-                    HandshakeError::Refused(_) => refused.into(),
-                    _ => ConnectError::TimedOut { after },
+                return Err(match handshake.handle_timeout(handshake.deadline()) {
+                    Ok(()) | Err(HandshakeError::TimedOut { received_bytes: 0, .. }) => {
+                        ConnectError::TimedOut { after }
+                    }
+                    Err(told) => told.into(),
                 });
             };
-            let len = read.map_err(|error| ConnectError::transport(error, trail.uri()))?;
+            let len = match read {
+                Ok(len) => len,
+                // Nor is one whose body is cut off by a reset anything else.
+                Err(_) if handshake.refusal().is_some() => 0,
+                Err(error) => return Err(ConnectError::transport(error, trail.uri())),
+            };
             if len == 0 {
                 return Err(handshake.receive_end().into());
             }

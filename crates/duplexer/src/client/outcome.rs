@@ -49,7 +49,8 @@ pub enum ConnectError {
     Handshake(HandshakeError),
     /// The server redirected to where the client does not follow.
     Redirect(RedirectError),
-    /// It took longer than the limit `open_timeout`.
+    /// It took longer than the limit `open_timeout`. Where a part of the server's answer had come,
+    /// [`HandshakeError::TimedOut`] says so instead, and shows it.
     TimedOut {
         /// The limit.
         after: Duration,

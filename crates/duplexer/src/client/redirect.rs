@@ -13,11 +13,19 @@ use url::Url;
 pub(super) struct Trail {
     asked: Vec<WsUri>,
     redirects_max: usize,
+    /// All are asked over one Unix socket.
+    on_unix_socket: bool,
 }
 
 impl Trail {
     pub(super) fn new(first: WsUri, redirects_max: usize) -> Self {
-        Self { asked: vec![first], redirects_max }
+        Self { asked: vec![first], redirects_max, on_unix_socket: false }
+    }
+
+    /// The same, over a Unix socket where this is true.
+    pub(super) const fn on_unix_socket(mut self, is_one: bool) -> Self {
+        self.on_unix_socket = is_one;
+        self
     }
 
     /// The URI to ask now.
@@ -46,6 +54,12 @@ impl Trail {
         let next = self.target(response)?;
         if self.uri().is_secure() && !next.is_secure() {
             return Err(RedirectError::Downgrade {
+                from: self.uri().to_string(),
+                to: next.to_string(),
+            });
+        }
+        if self.on_unix_socket && origin(&next) != origin(self.first()) {
+            return Err(RedirectError::OffUnixSocket {
                 from: self.uri().to_string(),
                 to: next.to_string(),
             });
@@ -143,6 +157,14 @@ pub enum RedirectError {
         /// Where its answer leads.
         to: String,
     },
+    /// The redirect leads to another scheme, host or port than that of the one server that the setting
+    /// [`unix_socket`](crate::ClientBuilder::unix_socket) leads to.
+    OffUnixSocket {
+        /// The URI that was asked.
+        from: String,
+        /// Where its answer leads.
+        to: String,
+    },
 }
 
 impl fmt::Display for RedirectError {
@@ -164,6 +186,10 @@ impl fmt::Display for RedirectError {
             Self::Downgrade { from, to } => {
                 write!(f, "{from} redirects to {to}, out of TLS; such redirects are never followed")
             }
+            Self::OffUnixSocket { from, to } => write!(
+                f,
+                "{from} redirects to {to}, which is not where the Unix socket leads (setting unix_socket)"
+            ),
         }
     }
 }
@@ -172,7 +198,10 @@ impl std::error::Error for RedirectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::LocationInvalid { fault, .. } => Some(fault),
-            Self::TooMany { .. } | Self::LocationMissing { .. } | Self::Downgrade { .. } => None,
+            Self::TooMany { .. }
+            | Self::LocationMissing { .. }
+            | Self::Downgrade { .. }
+            | Self::OffUnixSocket { .. } => None,
         }
     }
 }

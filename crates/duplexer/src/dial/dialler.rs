@@ -24,6 +24,15 @@ impl Dialler {
         Self { proxy, unix_socket }
     }
 
+    /// Whether all ways lead to one Unix socket.
+    pub(crate) const fn has_unix_socket(&self) -> bool {
+        #[cfg(unix)]
+        let has_one = self.unix_socket.is_some();
+        #[cfg(not(unix))]
+        let has_one = false;
+        has_one
+    }
+
     /// A byte stream that leads to the host of `uri`; `tls` is for proxies, the server's own is put on it by the caller. Cancel-safe:
     /// dropped, it leaves nothing open.
     pub(crate) async fn dial(

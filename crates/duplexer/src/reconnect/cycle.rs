@@ -13,20 +13,20 @@ use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use crate::reconnect::calls::{Call, Calls};
 use crate::reconnect::judge::Decision;
 use crate::reconnect::loss::{Loss, LossCause};
 use crate::reconnect::outcome::ReconnectError;
 use crate::reconnect::settings::{Attempt, Opening, Settings};
 use crate::reconnect::state::ReconnectState;
 use crate::socket::{Receiver, RecvError, Sender, WebSocket};
-use crate::waiters::Waiters;
 
 /// What all users of one `Reconnect` share.
 pub(super) struct Cycle {
     settings: Settings,
     core: Mutex<Core>,
-    /// The tasks that wait for anything but the open connection.
-    waiters: Arc<Waiters>,
+    /// The calls that wait, each also for a change of the phase.
+    calls: Arc<Calls>,
     state: watch::Sender<ReconnectState>,
 }
 
@@ -96,15 +96,20 @@ impl Cycle {
             unread_bytes: 0,
         };
         let state = watch::Sender::new(ReconnectState::Connecting { attempt: 1 });
-        Arc::new(Self { settings, core: Mutex::new(core), waiters: Arc::default(), state })
+        Arc::new(Self { settings, core: Mutex::new(core), calls: Arc::default(), state })
     }
 
     pub(super) fn state(&self) -> &watch::Sender<ReconnectState> {
         &self.state
     }
 
+    /// A call to poll with.
+    pub(super) fn call(&self) -> Call<'_> {
+        self.calls.call()
+    }
+
     /// The next message of whichever connection is open; `None` at a clean end of all.
-    pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Received> {
+    pub(super) fn poll_recv(&self, call: &mut Call<'_>, cx: &mut Context<'_>) -> Poll<Received> {
         loop {
             let mut core = self.core.lock();
             if let Some(message) = core.unread.pop_front() {
@@ -113,21 +118,19 @@ impl Cycle {
             }
             match &mut core.phase {
                 Phase::Ended(outcome) => return Poll::Ready(outcome.clone().map(|()| None)),
-                Phase::Open { receiver, .. } => {
-                    self.waiters.add(cx);
-                    match ready!(receiver.poll_recv(cx)) {
-                        Ok(Some(message)) => return Poll::Ready(Ok(Some(message))),
-                        Ok(None) => self.lose_open(core, None),
-                        Err(error) => self.lose_open(core, Some(error)),
-                    }
-                }
+                Phase::Open { receiver, .. } => match receiver.poll_recv(cx) {
+                    Poll::Ready(Ok(Some(message))) => return Poll::Ready(Ok(Some(message))),
+                    Poll::Ready(Ok(None)) => self.lose_open(core, None),
+                    Poll::Ready(Err(error)) => self.lose_open(core, Some(error)),
+                    Poll::Pending => return wait(core, call, cx),
+                },
                 Phase::Due
                 | Phase::Working { .. }
                 | Phase::Trying(_)
                 | Phase::Waiting(_)
                 | Phase::Closing(_) => {
                     drop(core);
-                    ready!(self.poll_settled(cx));
+                    ready!(self.poll_settled(call, cx));
                 }
             }
         }
@@ -138,6 +141,7 @@ impl Cycle {
     pub(super) fn poll_sender(
         &self,
         after: u64,
+        call: &mut Call<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Sender, u64), NoSender>> {
         loop {
@@ -152,15 +156,15 @@ impl Cycle {
                     if unread_bytes > UNREAD_BYTES_MAX {
                         return Poll::Ready(Err(NoSender::Unread));
                     }
-                    self.waiters.add(cx);
-                    match ready!(receiver.poll_recv(cx)) {
-                        Ok(Some(message)) => {
+                    match receiver.poll_recv(cx) {
+                        Poll::Ready(Ok(Some(message))) => {
                             core.unread_bytes += message.len();
                             core.unread.push_back(message);
-                            self.waiters.wake_all();
+                            self.calls.wake_all();
                         }
-                        Ok(None) => self.lose_open(core, None),
-                        Err(error) => self.lose_open(core, Some(error)),
+                        Poll::Ready(Ok(None)) => self.lose_open(core, None),
+                        Poll::Ready(Err(error)) => self.lose_open(core, Some(error)),
+                        Poll::Pending => return wait(core, call, cx),
                     }
                 }
                 Phase::Due
@@ -169,16 +173,16 @@ impl Cycle {
                 | Phase::Waiting(_)
                 | Phase::Closing(_) => {
                     drop(core);
-                    ready!(self.poll_settled(cx));
+                    ready!(self.poll_settled(call, cx));
                 }
             }
         }
     }
 
     /// Drives until a connection is open or all is over.
-    pub(super) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiters.add(cx);
-        let waker = Waker::from(self.waiters.clone());
+    pub(super) fn poll_settled(&self, call: &mut Call<'_>, cx: &mut Context<'_>) -> Poll<()> {
+        drop(call.waits(cx));
+        let waker = Waker::from(self.calls.clone());
         let cx = &mut Context::from_waker(&waker);
         loop {
             let mut core = self.core.lock();
@@ -254,7 +258,7 @@ impl Cycle {
             self.tell(ReconnectState::Ended);
         }
         drop(core);
-        self.waiters.wake_all();
+        self.calls.wake_all();
         // With it goes what the user's opener holds.
         drop(before);
     }
@@ -269,7 +273,7 @@ impl Cycle {
         }
         self.tell(ReconnectState::Ended);
         drop(core);
-        self.waiters.wake_all();
+        self.calls.wake_all();
         drop(before);
     }
 
@@ -300,7 +304,7 @@ impl Cycle {
         let core = self.core.lock();
         let Phase::Working { knocked } = core.phase else { return None };
         if knocked {
-            self.waiters.wake_all();
+            self.calls.wake_all();
         }
         Some((core, result))
     }
@@ -315,13 +319,13 @@ impl Cycle {
         core.connections += 1;
         core.phase = Phase::Open { sender, receiver, since: Instant::now() };
         self.tell(ReconnectState::Open { connection: core.connections });
-        self.waiters.wake_all();
+        self.calls.wake_all();
     }
 
     fn end(&self, core: &mut Core, outcome: Result<(), ReconnectError>) {
         core.phase = Phase::Ended(outcome);
         self.tell(ReconnectState::Ended);
-        self.waiters.wake_all();
+        self.calls.wake_all();
     }
 
     /// The open connection has ended, cleanly where there is no error.
@@ -363,12 +367,20 @@ impl Cycle {
         tracing::debug!(%loss, attempt, ?delay, "no connection");
         core.phase = Phase::Waiting(Box::pin(tokio::time::sleep(delay)));
         self.tell(ReconnectState::Waiting { attempt, delay, loss });
-        self.waiters.wake_all();
+        self.calls.wake_all();
     }
 
     fn tell(&self, state: ReconnectState) {
         self.state.send_replace(state);
     }
+}
+
+/// Has a call wait while the phase is as it is: who changes it finds the call.
+fn wait<T>(core: MutexGuard<'_, Core>, call: &mut Call<'_>, cx: &Context<'_>) -> Poll<T> {
+    let replaced = call.waits(cx);
+    drop(core);
+    drop(replaced);
+    Poll::Pending
 }
 
 /// Dropped when code of the user's panics: whoever polls next begins a new attempt, and nobody waits for the one who is gone.
@@ -381,7 +393,7 @@ impl Drop for Unwound<'_> {
             self.0.due(&mut core);
         }
         drop(core);
-        self.0.waiters.wake_all();
+        self.0.calls.wake_all();
     }
 }
 

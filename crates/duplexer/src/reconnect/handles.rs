@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use duplexer_proto::{CloseCode, CloseReason, CloseReasonError, Message};
+use duplexer_proto::{CloseCode, CloseReason, CloseReasonError, Message, SendOptions};
 use tokio::sync::watch;
 
 use crate::client::Client;
@@ -12,7 +12,7 @@ use crate::reconnect::cycle::{Cycle, NoSender};
 use crate::reconnect::outcome::{ReconnectError, ReconnectSendError};
 use crate::reconnect::settings::Settings;
 use crate::reconnect::state::ReconnectState;
-use crate::socket::{Sender, TrySendError};
+use crate::socket::Sender;
 
 /// A connection that is opened again when it is lost.
 ///
@@ -83,7 +83,9 @@ impl Reconnect {
     pub fn recv(
         &mut self,
     ) -> impl Future<Output = Result<Option<Message>, ReconnectError>> + Send + '_ {
-        poll_fn(|cx| self.cycle.poll_recv(cx))
+        let cycle = &*self.cycle;
+        let mut call = cycle.call();
+        poll_fn(move |cx| cycle.poll_recv(&mut call, cx))
     }
 
     /// Waits for a connection, sends a message and waits until it is written; see [`ReconnectSender::send`]. Cancel-safe.
@@ -116,7 +118,8 @@ impl Reconnect {
     /// The code may not be sent or the reason is longer than 123 bytes; nothing was done then.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), CloseReasonError> {
         self.cycle.stop(&CloseReason::new(code, reason)?);
-        poll_fn(|cx| self.cycle.poll_settled(cx)).await;
+        let mut call = self.cycle.call();
+        poll_fn(|cx| self.cycle.poll_settled(&mut call, cx)).await;
         Ok(())
     }
 }
@@ -185,23 +188,21 @@ impl Clone for ReconnectSender {
 }
 
 async fn send(cycle: &Cycle, mut message: Message) -> Result<(), ReconnectSendError> {
-    let mut after = 0;
+    let (mut after, mut call) = (0, cycle.call());
     loop {
-        let sender = match poll_fn(|cx| cycle.poll_sender(after, cx)).await {
-            Ok((sender, connection)) => (sender, connection),
+        let open = poll_fn(|cx| cycle.poll_sender(after, &mut call, cx)).await;
+        let (sender, connection) = match open {
+            Ok(open) => open,
             Err(NoSender::Ended) => return Err(ReconnectSendError::Ended(message)),
             Err(NoSender::Unread) => return Err(ReconnectSendError::Unread(message)),
         };
-        let (sender, connection) = sender;
-        if sender.ready().await.is_err() {
-            after = connection;
-            continue;
+        let (mut unqueued, options) = (Some(message), SendOptions::default());
+        let sent = poll_fn(|cx| sender.poll_send(&mut unqueued, options, true, cx)).await;
+        match (sent, unqueued) {
+            (Ok(()), _) => return Ok(()),
+            (Err(error), None) => return Err(ReconnectSendError::Lost(error)),
+            (Err(_), Some(left)) => (message, after) = (left, connection),
         }
-        message = match sender.try_send(message) {
-            Ok(()) => return sender.flush().await.map_err(ReconnectSendError::Lost),
-            Err(TrySendError::Full(message)) => message,
-            Err(TrySendError::Closed(error)) => return Err(ReconnectSendError::Lost(error)),
-        };
     }
 }
 

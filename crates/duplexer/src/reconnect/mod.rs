@@ -3,6 +3,7 @@
 
 mod backoff;
 mod builder;
+mod calls;
 mod cycle;
 mod handles;
 mod judge;

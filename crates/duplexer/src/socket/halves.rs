@@ -367,8 +367,10 @@ impl Sender {
         self.handle.look(|driver| driver.conn.rtt())
     }
 
+    /// Waits for room, queues the message, which it takes, and waits until it is written, with `flush`. A message that is still there
+    /// after an error was not queued.
     #[inline]
-    pub(super) fn poll_send(
+    pub(crate) fn poll_send(
         &self,
         message: &mut Option<Message>,
         options: SendOptions,

@@ -1,8 +1,8 @@
 //! The library's errors in the words of the command line: which option, which address, what to write instead.
 
 use duplexer::{
-    CloseCode, ConnectError, DialError, HandshakeError, ProxyFault, RecvError, SetupError,
-    TlsError, TlsFault, UriError,
+    CloseCode, ConnectError, CredentialError, DialError, HandshakeError, ProxyFault, RecvError,
+    SetupError, TlsError, TlsFault, UriError,
 };
 
 /// Why there is no connection to `url`.
@@ -30,6 +30,11 @@ pub(super) fn opening(error: &ConnectError, url: &str) -> String {
             }
             _ => format!("the header `{name}` is the program's own to send; leave it out"),
         },
+        ConnectError::Credential(CredentialError::ForProxy) => {
+            "the header `proxy-authorization` would go to the server; write --proxy \
+             http://USER:PASSWORD@HOST:PORT"
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -112,11 +117,12 @@ mod tests {
     fn no_error_speaks_of_the_librarys_settings_and_methods() {
         let after = std::time::Duration::from_secs(10);
         let dial = DialError::TimedOut { authority: "example.com:443".to_owned(), after };
-        let timed_out = HandshakeError::TimedOut { after, received_bytes: 0 };
+        let timed_out = HandshakeError::TimedOut { after, received_bytes: 0, start: Vec::new() };
         for (error, says) in [
             (ConnectError::TimedOut { after }, "did not open the connection within 10s"),
             (ConnectError::Dial(dial), "did not open the connection within 10s"),
             (timed_out.into(), "did not open the connection within 10s"),
+            (CredentialError::ForProxy.into(), "write --proxy"),
             (SetupError::HeaderReserved { name: http::header::UPGRADE }.into(), "leave it out"),
             (
                 SetupError::HeaderReserved { name: http::header::SEC_WEBSOCKET_PROTOCOL }.into(),
