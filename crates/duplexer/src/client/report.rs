@@ -25,7 +25,17 @@ pub(super) fn refused(error: &ConnectError) {
         ConnectError::Handshake(HandshakeError::Refused(response)) => {
             Some(response.status().as_u16())
         }
-        _ => None,
+        ConnectError::Handshake(_)
+        | ConnectError::Uri(_)
+        | ConnectError::Setup(_)
+        | ConnectError::OriginInvalid { .. }
+        | ConnectError::Credential(_)
+        | ConnectError::Dial(_)
+        | ConnectError::Proxy(_)
+        | ConnectError::Tls(_)
+        | ConnectError::Io(_)
+        | ConnectError::Redirect(_)
+        | ConnectError::TimedOut { .. } => None,
     };
     opening::refused(Role::Client, status);
     tracing::debug!(error = without_secrets(&error.to_string()), "not connected");

@@ -88,7 +88,13 @@ impl Loss {
             LossCause::Connect(error) => of_connect(error),
             LossCause::Opener(error) => match error.downcast_ref() {
                 Some(SendError::Closed(Some(info))) => of_close(info),
-                _ => Decision::Retry,
+                Some(
+                    SendError::Closed(None)
+                    | SendError::NotUtf8
+                    | SendError::Io(_)
+                    | SendError::PeerLost,
+                )
+                | None => Decision::Retry,
             },
             LossCause::TimedOut { .. } => Decision::Retry,
             LossCause::Closed(info) => of_close(info),

@@ -131,7 +131,16 @@ impl Identity {
         let secret = secret.map_err(|fault| fault.in_file(key))?;
         Self::checked(chain, secret).map_err(|fault| match fault {
             CertificateFault::CertificateInvalid { .. } => fault.in_file(certificates),
-            _ => fault.in_file(key),
+            CertificateFault::Unreadable(_)
+            | CertificateFault::TooLong { .. }
+            | CertificateFault::Pem { .. }
+            | CertificateFault::CertificateMissing
+            | CertificateFault::KeyMissing
+            | CertificateFault::KeyEncrypted
+            | CertificateFault::KeyInvalid { .. }
+            | CertificateFault::KeyMismatch
+            | CertificateFault::Settings { .. }
+            | CertificateFault::NotFromFiles => fault.in_file(key),
         })
     }
 
@@ -395,7 +404,16 @@ impl std::error::Error for CertificateFault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable(error) => Some(error),
-            _ => None,
+            Self::TooLong { .. }
+            | Self::Pem { .. }
+            | Self::CertificateMissing
+            | Self::CertificateInvalid { .. }
+            | Self::KeyMissing
+            | Self::KeyEncrypted
+            | Self::KeyInvalid { .. }
+            | Self::KeyMismatch
+            | Self::Settings { .. }
+            | Self::NotFromFiles => None,
         }
     }
 }

@@ -209,7 +209,21 @@ impl std::error::Error for TlsFault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            _ => None,
+            Self::UnknownIssuer
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::WrongName { .. }
+            | Self::Certificate { .. }
+            | Self::CertificateMissing
+            | Self::Alert { .. }
+            | Self::NotTls { .. }
+            | Self::Incompatible { .. }
+            | Self::Protocol { .. }
+            | Self::NoRoots { .. }
+            | Self::HostInvalid
+            | Self::Settings { .. }
+            | Self::Unavailable
+            | Self::Ended { .. } => None,
         }
     }
 }
