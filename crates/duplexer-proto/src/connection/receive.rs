@@ -18,6 +18,7 @@ enum Found {
     Nothing,
     Message(Message),
     Chunk { kind: MessageKind, place: Place, range: Range<usize>, first: bool, last: bool },
+    Skipped { kind: MessageKind, bytes_max: u64 },
     Ping(Range<usize>),
     Pong(Range<usize>),
     Close(CloseReason),
@@ -32,6 +33,7 @@ impl Found {
             Piece::Chunk { kind, place, first, last } => {
                 Self::Chunk { kind, place, range, first, last }
             }
+            Piece::Skipped { kind, bytes_max } => Self::Skipped { kind, bytes_max },
         }
     }
 }
@@ -80,6 +82,7 @@ impl Connection {
                 };
                 Some(Event::Chunk(Chunk { kind, bytes, first, last }))
             }
+            Found::Skipped { kind, bytes_max } => Some(Event::Skipped { kind, bytes_max }),
             Found::Ping(range) => Some(Event::Ping(&input[range])),
             Found::Pong(range) => Some(Event::Pong(&input[range])),
             Found::Close(reason) => Some(Event::Close(reason)),
