@@ -150,6 +150,17 @@ fn reserved_bits_without_an_extension_fail() {
 }
 
 #[test]
+fn a_fault_of_rsv1_names_permessage_deflate() {
+    // RFC 7692 §6: whoever sees this bit has a peer that compresses without having agreed on it.
+    let told = |rsv| FrameError::ReservedBits { rsv, opcode: Opcode::Text }.to_string();
+    for rsv in [Rsv::RSV1, Rsv::RSV1.union(Rsv::RSV3)] {
+        let told = told(rsv);
+        assert!(told.contains("RSV1") && told.contains("permessage-deflate"), "{told}");
+    }
+    assert!(!told(Rsv::RSV2).contains("permessage-deflate"), "{}", told(Rsv::RSV2));
+}
+
+#[test]
 fn reserved_bits_on_a_continuation_fail() {
     // RFC 6455 §5.2.
     on_both_sides(|end| {
