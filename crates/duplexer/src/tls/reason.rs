@@ -35,7 +35,7 @@ const UNNAMED: &[(&str, &str)] = &[
     ("CaUsedAsEndEntity", "it is that of an authority (CA:TRUE), which may not be a server's"),
     (
         "UnsupportedCertVersion",
-        "it is of X.509 version 1, and only version 3 is read; `openssl x509 -req` writes that where \
+        "it is of X.509 version 1, and only version 3 is read; `openssl x509 -req` writes version 3 where \
          -extfile or -copy_extensions gives it extensions",
     ),
 ];
