@@ -145,6 +145,17 @@ fn refuses_to_switch_off_a_lint_or_a_test_without_a_reason() {
 }
 
 #[test]
+fn refuses_a_variant_or_a_field_that_comes_and_goes() {
+    let refused = [
+        "proto/src/base.rs:4: switched",
+        "proto/src/base.rs:11: switched",
+        "proto/src/base.rs:12: switched",
+        "proto/src/base.rs:18: switched",
+    ];
+    assert_eq!(Tree::new("switched", "switched").refusals(), refused);
+}
+
+#[test]
 fn refuses_notes_of_unfinished_work() {
     let refused = [
         "NOTES.md:3: left-over",

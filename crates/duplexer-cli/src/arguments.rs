@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use duplexer::Deflate;
 
+use crate::local::Local;
 use crate::values::{self, Authorities, Header, Patience};
 
 /// WebSockets from one program: a chat server, an echo server and a client.
@@ -218,11 +219,8 @@ pub(crate) struct Way {
     #[arg(long)]
     pub(crate) no_proxy: bool,
 
-    /// Connect to this Unix socket, and through no proxy; the URL still says what is asked for. On Linux, `@name` is an abstract
-    /// name.
-    #[cfg(unix)]
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "no_proxy"])]
-    pub(crate) unix: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(crate) local: Local,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod local;
 mod pages;
 mod rooms;
 mod signals;

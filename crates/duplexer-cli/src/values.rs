@@ -68,15 +68,6 @@ pub(crate) fn proxy(text: &str) -> Result<duplexer::Proxy, String> {
     duplexer::Proxy::parse(text).map_err(|error| error.to_string())
 }
 
-/// The path of a Unix socket: a Linux abstract name begins with a zero byte, which no command line can have.
-#[cfg(unix)]
-pub(crate) fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
-    match path.to_str().and_then(|path| path.strip_prefix('@')) {
-        Some(name) if cfg!(target_os = "linux") => format!("\0{name}").into(),
-        _ => path.to_owned(),
-    }
-}
-
 /// Reads a number of seconds, at most a day.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 2.5")?;

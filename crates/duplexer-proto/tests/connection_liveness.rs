@@ -200,7 +200,7 @@ fn the_close_timeout_can_be_set() {
 
 #[test]
 fn the_keepalive_can_be_set() {
-    let keepalive = Keepalive { interval: Some(SECOND), timeout: SECOND * 3 };
+    let keepalive = Keepalive::new(Some(SECOND), SECOND * 3);
     let setup = |role| {
         let mut setup = Setup::new(role);
         setup.keepalive = keepalive;

@@ -26,8 +26,9 @@
 //!
 //! # Cargo features
 //!
-//! On by default: `tls` (`wss` on both sides). Off: `axum` ([`Upgrade`] as an extractor of axum 0.8), `blocking` (sockets for threads), `metrics`
-//! (the `metrics` facade), `ring` (another provider for TLS), `testing` (connected pairs in memory). Each only adds.
+//! On by default: `aws-lc-rs` (`wss` on both sides, on rustls with AWS-LC). Off: `ring` (the same with ring), `tls` (the same with a provider that the
+//! process installs in rustls; the other two bring it), `axum` ([`Upgrade`] as an extractor of axum 0.8), `blocking` (sockets for
+//! threads), `metrics` (the `metrics` facade), `testing` (connected pairs in memory). Each only adds.
 #![cfg_attr(doctest, doc = include_str!("../../../README.md"))]
 
 #[cfg(feature = "blocking")]

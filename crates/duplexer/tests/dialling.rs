@@ -330,7 +330,7 @@ async fn socks5_looks_the_name_up_here_and_tries_each_address() {
 }
 
 /// What accepts TLS as `127.0.0.1` and as `server.example.com`, and the certificate to trust.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 fn encrypting() -> (tokio_rustls::TlsAcceptor, duplexer::Certificate) {
     use tokio_rustls::rustls::{ServerConfig, crypto};
 
@@ -347,7 +347,7 @@ fn encrypting() -> (tokio_rustls::TlsAcceptor, duplexer::Certificate) {
     (config.into(), certificate)
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 #[tokio::test]
 async fn an_https_proxy_is_spoken_to_over_tls() {
     let (acceptor, certificate) = encrypting();
@@ -382,12 +382,12 @@ async fn an_https_proxy_is_spoken_to_over_tls() {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 trait Io: AsyncRead + AsyncWrite + Unpin {}
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 #[tokio::test]
 async fn an_https_proxy_is_judged_as_a_server_is() {
     let (acceptor, _) = encrypting();

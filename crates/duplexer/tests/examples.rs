@@ -17,6 +17,9 @@ mod broadcast;
 #[path = "../examples/client.rs"]
 mod client;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/closing.rs"]
+mod closing;
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/hyper.rs"]
 mod hyper_example;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
@@ -31,6 +34,10 @@ mod reconnecting;
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/streaming.rs"]
 mod streaming;
+#[cfg(feature = "testing")]
+#[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
+#[path = "../examples/testing.rs"]
+mod testing_example;
 #[cfg(feature = "tls")]
 #[allow(dead_code, unreachable_pub, reason = "`main`, and what is copied from here, is for people")]
 #[path = "../examples/tls.rs"]
@@ -144,6 +151,28 @@ async fn a_plain_thread_asks_and_is_answered() {
 }
 
 #[tokio::test]
+async fn each_end_is_told_by_code_and_by_who_began_it() {
+    let address = host(&Server::default(), closing::host).await;
+    let uri = format!("ws://{address}/");
+    let ending = async |said| until(closing::ending(&uri, said)).await.expect("it listens");
+    assert_eq!(ending("hello").await, "well; by this end");
+    let refused = ending("refuse").await;
+    assert!(refused.starts_with("badly, with 4001") && refused.contains("expired"), "{refused}");
+    let failed = ending("fail").await;
+    assert!(failed.starts_with("badly, with 1011") && !failed.contains("database"), "{failed}");
+    let vanished = ending("vanish").await;
+    assert!(vanished.starts_with("badly: "), "{vanished}");
+}
+
+#[cfg(feature = "testing")]
+#[tokio::test(start_paused = true)]
+async fn a_users_tests_pass_in_memory_and_take_no_time() {
+    testing_example::the_sum_is_told_and_returned().await;
+    testing_example::a_network_that_is_cut_is_an_error().await;
+    testing_example::a_silent_client_is_lost().await;
+}
+
+#[tokio::test]
 async fn who_talks_too_fast_or_too_long_is_told_so() {
     let address = host(&limits::server(), limits::echo).await;
     let mut peer = open(address).await;
@@ -209,7 +238,7 @@ async fn a_proxy_is_asked_and_one_that_refuses_is_named() {
     assert!(refused.to_string().contains("403"), "{refused}");
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 #[tokio::test]
 async fn a_certificate_is_renewed_while_somebody_is_connected() {
     let made = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");

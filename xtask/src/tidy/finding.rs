@@ -29,6 +29,8 @@ pub(crate) enum Rule {
     SansIo,
     /// A lint or a test is switched off without saying why.
     Reason,
+    /// A variant or a field comes and goes with a platform or a feature.
+    Switched,
     /// A note of unfinished work.
     LeftOver,
     /// A path that exists only on somebody's machine.
@@ -51,6 +53,7 @@ impl Rule {
             Rule::Dependency => "dependency",
             Rule::SansIo => "sans-io",
             Rule::Reason => "reason",
+            Rule::Switched => "switched",
             Rule::LeftOver => "left-over",
             Rule::Outside => "outside",
         }
@@ -79,6 +82,9 @@ impl Rule {
                 "the protocol is deterministic: time, entropy and bytes are its arguments, never its own reading"
             }
             Rule::Reason => "whoever meets it later must be able to judge whether it still holds",
+            Rule::Switched => {
+                "a type that has other parts elsewhere is understood, and matched, differently elsewhere"
+            }
             Rule::LeftOver => {
                 "unfinished work is finished, or kept in the issue tracker where it is seen"
             }
@@ -110,6 +116,9 @@ impl Rule {
             }
             Rule::Reason => {
                 "write `reason = \"...\"` (or `#[ignore = \"...\"]`), or remove the attribute"
+            }
+            Rule::Switched => {
+                "switch a whole module: two files that give the same names, one for each case"
             }
             Rule::LeftOver => "do it now, or open an issue and remove the note",
             Rule::Outside => "name a path inside the repository, or say the fact itself",

@@ -16,6 +16,7 @@ mod repo;
 mod resolve;
 mod sans_io;
 mod size;
+mod switched;
 mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +57,7 @@ fn judge(root: &Path) -> anyhow::Result<Vec<Finding>> {
     size::check(&repo, &mut findings);
     head::check(&repo, &mut findings);
     reasons::check(&repo, &mut findings);
+    switched::check(&repo, &mut findings);
     left_overs::check(&repo, &mut findings);
     findings.sort();
     Ok(findings)

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// When pings are sent without being asked for.
+/// When pings are sent without being asked for. Start from [`Keepalive::default`] and change fields, or give both.
 ///
 /// ```
 /// use duplexer_proto::Keepalive;
 /// use std::time::Duration;
-/// let often = Keepalive { interval: Some(Duration::from_secs(5)), ..Keepalive::default() };
-/// assert_eq!(often.timeout, Duration::from_secs(20));
+/// let mut often = Keepalive::default();
+/// often.interval = Some(Duration::from_secs(5));
+/// assert_eq!(often, Keepalive::new(Some(Duration::from_secs(5)), Duration::from_secs(20)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "two durations say all there is")]
+#[non_exhaustive]
 pub struct Keepalive {
     /// Time between pings; `None` and zero send none. In whole milliseconds, as fine as timers are: a part of one counts as one.
     /// At most 49 days. Default 20 s.
@@ -23,10 +24,18 @@ pub struct Keepalive {
     pub timeout: Duration,
 }
 
+impl Keepalive {
+    /// The time between pings, `None` for no pings, and the time in which something must arrive after one.
+    #[must_use]
+    pub const fn new(interval: Option<Duration>, timeout: Duration) -> Self {
+        Self { interval, timeout }
+    }
+}
+
 impl Default for Keepalive {
     fn default() -> Self {
         let default = Duration::from_secs(20);
-        Self { interval: Some(default), timeout: default }
+        Self::new(Some(default), default)
     }
 }
 

@@ -1,7 +1,5 @@
 //! A client's settings: what it sends, how it leads to servers, and its limits. Nothing is looked up or opened here.
 
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use crate::client::cookies::CookieJar;
 use crate::client::credentials::{self, CredentialError};
 use crate::client::open::Client;
-use crate::dial::{Dialler, Proxy};
+use crate::dial::{Dialler, Proxy, UnixSocket};
 use crate::extensions::negotiators;
 use crate::tls::{ClientTls, TlsSettings};
 
@@ -53,8 +51,7 @@ pub struct ClientBuilder {
     keepalive: Keepalive,
     /// The environment's where it is not set.
     proxy: Option<Proxy>,
-    #[cfg(unix)]
-    unix_socket: Option<PathBuf>,
+    unix_socket: UnixSocket,
     pub(super) tls: TlsSettings,
 }
 
@@ -71,8 +68,7 @@ impl Default for ClientBuilder {
             limits: Limits::default(),
             keepalive: Keepalive::default(),
             proxy: None,
-            #[cfg(unix)]
-            unix_socket: None,
+            unix_socket: UnixSocket::default(),
             tls: TlsSettings::default(),
         }
     }
@@ -166,7 +162,7 @@ impl ClientBuilder {
     /// Sets the time between pings (`None` for no pings), and how long the answer is awaited. Default 20 s each.
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>, timeout: Duration) -> Self {
-        self.keepalive = Keepalive { interval, timeout };
+        self.keepalive = Keepalive::new(interval, timeout);
         self
     }
 
@@ -181,17 +177,16 @@ impl ClientBuilder {
     /// byte is an abstract name.
     #[cfg(unix)]
     #[must_use]
-    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.unix_socket = Some(path.into());
+    pub fn unix_socket(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.unix_socket = UnixSocket::at(path.into());
         self
     }
 
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
-        let dialler = Dialler::new(self.proxy.unwrap_or_else(Proxy::from_env));
-        #[cfg(unix)]
-        let dialler = dialler.or_unix_socket(self.unix_socket);
+        let proxy = self.proxy.unwrap_or_else(Proxy::from_env);
+        let dialler = Dialler::new(self.unix_socket, proxy);
         let mut config = ClientConfig::default();
         config.limits = Arc::new(self.limits);
         config.keepalive = self.keepalive;

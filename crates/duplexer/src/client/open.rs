@@ -65,7 +65,8 @@ pub struct Client {
 
 impl Client {
     /// Opens a connection over TCP, and over TLS where the URI begins with `wss`, within [`Limits::open_timeout`](crate::Limits::open_timeout), through a
-    /// [proxy](crate::Proxy) where the environment names one. The addresses of a name are raced (RFC 8305). A user and a password
+    /// [proxy](crate::Proxy) where the environment names one. The addresses of a name are raced (RFC 8305 §4 and §5; the guide
+    /// says what of it is not done). A user and a password
     /// in the URI are sent as [`basic_auth`](crate::ClientBuilder::basic_auth) is, unless an `Authorization` is set. Redirects are
     /// followed as the setting [`redirects`](crate::ClientBuilder::redirects) says. Cancel-safe.
     ///

@@ -28,7 +28,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets who computes the cryptography. Default: AWS-LC.
+    /// Sets who computes the cryptography. Default: AWS-LC, or what [`CryptoProvider`] says where its feature is off.
     #[must_use]
     pub fn tls_provider(mut self, provider: CryptoProvider) -> Self {
         self.tls.provider = provider;

@@ -1,12 +1,11 @@
 //! The way to a server, as a client's settings choose it: directly, through a proxy, or to a Unix socket.
 
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::time::Duration;
 
 use duplexer_proto::WsUri;
 use tokio::time::{Instant, timeout_at};
 
+use crate::dial::UnixSocket;
 use crate::dial::proxy::{Choice, Proxy, ProxyError, ProxyFault, tunnel};
 use crate::dial::tcp::{self, DialError, authority};
 use crate::tls::ClientTls;
@@ -16,25 +15,13 @@ use crate::transport::Transport;
 #[derive(Clone, Debug)]
 pub(crate) struct Dialler {
     proxy: Proxy,
-    #[cfg(unix)]
-    unix_socket: Option<PathBuf>,
+    unix_socket: UnixSocket,
 }
 
 impl Dialler {
-    /// Ways over the network.
-    pub(crate) fn new(proxy: Proxy) -> Self {
-        Self {
-            proxy,
-            #[cfg(unix)]
-            unix_socket: None,
-        }
-    }
-
-    /// The way to this Unix socket, whatever the host is, where there is one.
-    #[cfg(unix)]
-    pub(crate) fn or_unix_socket(mut self, path: Option<PathBuf>) -> Self {
-        self.unix_socket = path;
-        self
+    /// The way to the Unix socket, whatever the host is, where there is one; else those over the network.
+    pub(crate) const fn new(unix_socket: UnixSocket, proxy: Proxy) -> Self {
+        Self { proxy, unix_socket }
     }
 
     /// A byte stream that leads to the host of `uri`; `tls` is for proxies, the server's own is put on it by the caller. Cancel-safe:
@@ -45,12 +32,8 @@ impl Dialler {
         tls: &ClientTls,
         by: Deadline,
     ) -> Result<Transport, DialFault> {
-        #[cfg(unix)]
-        if let Some(path) = &self.unix_socket {
-            let opened = timeout_at(by.at, tokio::net::UnixStream::connect(path)).await;
-            let opened = opened.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-            let opened = opened.map(Transport::other);
-            return opened.map_err(|error| DialError::Unix { path: path.clone(), error }.into());
+        if let Some(connected) = self.unix_socket.connect(by.at).await {
+            return connected.map_err(DialFault::Dial);
         }
         let (host, port) = (uri.host(), uri.port());
         match self.proxy.choose(uri.is_secure(), host, port) {
@@ -98,10 +81,4 @@ pub(crate) struct Deadline {
 pub(crate) enum DialFault {
     Dial(DialError),
     Proxy(Box<ProxyError>),
-}
-
-impl From<DialError> for DialFault {
-    fn from(error: DialError) -> Self {
-        Self::Dial(error)
-    }
 }

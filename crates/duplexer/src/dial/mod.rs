@@ -3,9 +3,17 @@
 
 mod dialler;
 mod eyeballs;
+#[cfg(not(unix))]
+mod no_unix;
 mod proxy;
 mod tcp;
+#[cfg(unix)]
+mod unix;
 
 pub(crate) use dialler::{Deadline, DialFault, Dialler};
+#[cfg(not(unix))]
+pub(crate) use no_unix::UnixSocket;
 pub use proxy::{Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFault};
 pub use tcp::DialError;
+#[cfg(unix)]
+pub(crate) use unix::UnixSocket;

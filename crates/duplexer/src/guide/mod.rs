@@ -25,6 +25,9 @@ pub mod closing {}
 #[doc = include_str!("../../docs/reconnecting.md")]
 pub mod reconnecting {}
 
+#[doc = include_str!("../../docs/blocking.md")]
+pub mod blocking {}
+
 #[doc = include_str!("../../docs/limits.md")]
 pub mod limits {}
 

@@ -209,7 +209,7 @@ impl<S> ServerBuilder<S> {
     /// Sets the time between pings (`None` for no pings), and how long the answer is awaited. Default 20 s each.
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>, timeout: Duration) -> Self {
-        self.keepalive = Keepalive { interval, timeout };
+        self.keepalive = Keepalive::new(interval, timeout);
         self
     }
 

@@ -13,6 +13,9 @@ mod http;
 pub(crate) mod inner;
 pub(crate) mod launch;
 mod listener;
+mod listeners;
+#[cfg(not(unix))]
+mod no_unix;
 pub(crate) mod opening;
 mod origin;
 mod pattern;
@@ -26,14 +29,21 @@ mod service;
 mod serving;
 pub(crate) mod tracker;
 mod trust;
+#[cfg(unix)]
+mod unix;
 
 pub use builder::{Server, ServerBuilder};
 pub use forwarded::ForwardedHeaders;
 pub use hosted::HandlerOutcome;
-pub use listener::{Listener, Listeners};
+pub use listener::Listener;
+pub use listeners::Listeners;
+#[cfg(not(unix))]
+use no_unix::AnyListener;
 pub use origin::Origins;
 pub use proxy_protocol::ProxyProtocol;
 pub use rejection::Rejection;
 pub use request::{Addresses, Request};
 pub use routes::{RouteError, Routes};
 pub use trust::{TrustedProxies, TrustedProxiesError};
+#[cfg(unix)]
+use unix::AnyListener;

@@ -11,7 +11,8 @@ use crate::server::routes::Routes;
 
 impl<S: Send + Sync + 'static> Server<S> {
     /// As [`serve`](Server::serve), with a handler for each path. A WebSocket request for another path is answered with 404, before
-    /// [`authorize`](crate::ServerBuilder::authorize) is asked.
+    /// [`authorize`](crate::ServerBuilder::authorize) is asked. Cancel-safe, as `serve`: dropped, it stops accepting, and connections
+    /// that were accepted go on.
     ///
     /// # Errors
     /// As of `serve`.
@@ -19,7 +20,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         self.routed(&routes).serve(listener, routes.handler()).await
     }
 
-    /// As [`serve_over`](Server::serve_over), with a handler for each path.
+    /// As [`serve_over`](Server::serve_over), with a handler for each path. Not cancel-safe, as `serve_over`: dropped, it drops the
+    /// handler and ends the connection without a Close.
     pub async fn serve_routes_over<T>(&self, io: T, addresses: Addresses, routes: &Routes<S>)
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -126,7 +126,7 @@ impl Sender {
         self.send_with(message, SendOptions::default())
     }
 
-    /// [`send`](Sender::send), with options for this message.
+    /// [`send`](Sender::send), with options for this message. Cancel-safe, as `send`: whole or not at all.
     ///
     /// # Errors
     /// As [`send`](Sender::send).
@@ -148,7 +148,7 @@ impl Sender {
         self.feed_with(message, SendOptions::default())
     }
 
-    /// [`feed`](Sender::feed), with options for this message.
+    /// [`feed`](Sender::feed), with options for this message. Cancel-safe, as `send`.
     ///
     /// # Errors
     /// As [`send`](Sender::send).
@@ -161,7 +161,8 @@ impl Sender {
         poll_fn(move |cx| self.poll_send(&mut message, options, false, cx))
     }
 
-    /// Sends a message that was prepared for many connections. As [`send`](Sender::send) in all else.
+    /// Sends a message that was prepared for many connections. As [`send`](Sender::send) in all else, and cancel-safe like it: whole
+    /// or not at all.
     ///
     /// # Errors
     /// As [`send`](Sender::send).
@@ -248,7 +249,7 @@ impl Sender {
     }
 
     /// Begins a message of any length that is written piece by piece; waits until no other is being written and the queue has
-    /// room. Other senders wait until it ends. Cancel-safe.
+    /// room. Other senders wait until it ends. Cancel-safe: dropped while it waits, it has begun no message.
     ///
     /// # Errors
     /// As [`send`](Sender::send).
@@ -256,7 +257,7 @@ impl Sender {
         self.send_stream_with(kind, SendOptions::default()).await
     }
 
-    /// [`send_stream`](Sender::send_stream), with options for this message.
+    /// [`send_stream`](Sender::send_stream), with options for this message. Cancel-safe: dropped while it waits, it has begun no message.
     ///
     /// # Errors
     /// As [`send`](Sender::send).

@@ -145,7 +145,7 @@ impl WebSocket {
         self.sender.send(message)
     }
 
-    /// [`send`](WebSocket::send), with options for this message.
+    /// [`send`](WebSocket::send), with options for this message. Cancel-safe: whole or not at all.
     ///
     /// # Errors
     /// As [`send`](WebSocket::send).
@@ -165,7 +165,7 @@ impl WebSocket {
         self.sender.feed(message).await
     }
 
-    /// [`feed`](WebSocket::feed), with options for this message.
+    /// [`feed`](WebSocket::feed), with options for this message. Cancel-safe: whole or not at all.
     ///
     /// # Errors
     /// As [`send`](WebSocket::send).
@@ -229,7 +229,7 @@ impl WebSocket {
         self.sender.send_stream(kind).await
     }
 
-    /// [`send_stream`](WebSocket::send_stream), with options for this message.
+    /// [`send_stream`](WebSocket::send_stream), with options for this message. Cancel-safe: dropped while it waits, it has begun no message.
     ///
     /// # Errors
     /// As [`send`](WebSocket::send).

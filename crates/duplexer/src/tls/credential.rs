@@ -13,7 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 
-use crate::tls::provider::CryptoProvider;
+use crate::tls::provider::{CryptoProvider, NoProvider};
 use crate::tls::reason;
 
 /// An X.509 certificate, such as that of an authority to trust. Cheap to clone.
@@ -162,7 +162,8 @@ impl Identity {
         provider: &CryptoProvider,
     ) -> Result<CertifiedKey, CertificateFault> {
         let Parts { chain, key } = &*self.0;
-        CertifiedKey::from_der(chain.clone(), key.clone_key(), provider.inner()).map_err(|error| {
+        let provider = provider.inner()?;
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider).map_err(|error| {
             match error {
                 rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                     CertificateFault::KeyMismatch
@@ -349,7 +350,7 @@ pub enum CertificateFault {
     },
     /// The private key is not that of the (first) certificate.
     KeyMismatch,
-    /// The settings of a server do not fit together.
+    /// The settings of a server do not fit together, or nobody computes the cryptography.
     Settings {
         /// What does not fit.
         reason: String,
@@ -361,6 +362,12 @@ pub enum CertificateFault {
 impl CertificateFault {
     fn in_file(self, path: &Path) -> CertificateError {
         CertificateError { file: Some(path.to_owned()), fault: self }
+    }
+}
+
+impl From<NoProvider> for CertificateFault {
+    fn from(none: NoProvider) -> Self {
+        Self::Settings { reason: none.to_string() }
     }
 }
 

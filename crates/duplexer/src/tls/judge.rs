@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
-
-use crate::tls::provider::CryptoProvider;
 
 /// Overlooks everything about a certificate.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct AnyCertificate(WebPkiSupportedAlgorithms);
 
 impl AnyCertificate {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.inner().signature_verification_algorithms)
+        Self(provider.signature_verification_algorithms)
     }
 }
 

@@ -161,7 +161,7 @@ impl ServerTlsBuilder {
         self
     }
 
-    /// Sets who computes the cryptography. Default: AWS-LC.
+    /// Sets who computes the cryptography. Default: AWS-LC, or what [`CryptoProvider`] says where its feature is off.
     #[must_use]
     pub fn tls_provider(mut self, provider: CryptoProvider) -> Self {
         self.provider = provider;
@@ -202,7 +202,7 @@ impl ServerTlsBuilder {
         let provider = self.provider;
         let shown = Arc::new(Shown(RwLock::new(Arc::new(identity.certified(&provider)?))));
         let verifier = self.client_certificates.verifier(&provider)?;
-        let builder = ServerConfig::builder_with_provider(provider.inner().clone());
+        let builder = ServerConfig::builder_with_provider(provider.inner()?);
         let builder = builder.with_safe_default_protocol_versions().map_err(settings)?;
         let builder = builder.with_client_cert_verifier(verifier);
         let mut config = builder.with_cert_resolver(shown.clone());
@@ -242,9 +242,9 @@ impl ClientCertificates {
         &self,
         provider: &CryptoProvider,
     ) -> Result<Arc<dyn ClientCertVerifier>, CertificateFault> {
-        let verifier = |roots| {
-            WebPkiClientVerifier::builder_with_provider(store(roots), provider.inner().clone())
-        };
+        let provider = provider.inner()?;
+        let verifier =
+            |roots| WebPkiClientVerifier::builder_with_provider(store(roots), provider.clone());
         let built = match self {
             Self::NotAsked => return Ok(WebPkiClientVerifier::no_client_auth()),
             Self::Optional { roots } => verifier(roots).allow_unauthenticated().build(),

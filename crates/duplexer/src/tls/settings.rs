@@ -12,7 +12,7 @@ use crate::tls::ALPN;
 use crate::tls::credential::{Certificate, Identity};
 use crate::tls::fault::TlsFault;
 use crate::tls::judge::{AnyCertificate, AnyName};
-use crate::tls::provider::CryptoProvider;
+use crate::tls::provider::{CryptoProvider, NoProvider};
 
 /// Which authorities a client trusts.
 ///
@@ -47,7 +47,7 @@ impl TlsSettings {
     /// The configuration. Reads files, and so blocks.
     pub(super) fn config(&self) -> Result<ClientConfig, TlsFault> {
         let settings = |error: rustls::Error| TlsFault::Settings { reason: error.to_string() };
-        let builder = ClientConfig::builder_with_provider(self.provider.inner().clone());
+        let builder = ClientConfig::builder_with_provider(self.provider.inner()?);
         let builder = builder.with_safe_default_protocol_versions().map_err(settings)?;
         let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier()?);
         let mut config = match &self.identity {
@@ -67,7 +67,7 @@ impl TlsSettings {
 
     fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsFault> {
         if self.accepts_invalid_certificates {
-            return Ok(Arc::new(AnyCertificate::new(&self.provider)));
+            return Ok(Arc::new(AnyCertificate::new(&*self.provider.inner()?)));
         }
         let (roots, names) = (self.roots, self.accepts_invalid_hostnames);
         if roots == Roots::Platform && names && !VERIFIES_WITH_WEBPKI {
@@ -87,11 +87,11 @@ impl TlsSettings {
         #[cfg(not(target_os = "android"))]
         let verifier = Verifier::new_with_extra_roots(
             self.added.iter().map(|root| root.der().into_owned()),
-            self.provider.inner().clone(),
+            self.provider.inner()?,
         );
         #[cfg(target_os = "android")]
         let verifier = match self.added.is_empty() {
-            true => Verifier::new(self.provider.inner().clone()),
+            true => Verifier::new(self.provider.inner()?),
             false => {
                 let reason = "on Android add_root needs Roots::AddedOnly".to_owned();
                 return Err(TlsFault::Settings { reason });
@@ -104,11 +104,17 @@ impl TlsSettings {
     }
 
     fn added_only(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsFault> {
-        let provider = self.provider.inner().clone();
+        let provider = self.provider.inner()?;
         let roots = store(&self.added);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
         // Without lists of revocations there is only one thing to be wrong.
         Ok(verifier.map_err(|_| TlsFault::NoRoots { reason: None })?)
+    }
+}
+
+impl From<NoProvider> for TlsFault {
+    fn from(none: NoProvider) -> Self {
+        Self::Settings { reason: none.to_string() }
     }
 }
 

@@ -198,6 +198,7 @@ async fn the_provider_can_be_chosen() {
     let root = Authority::new("root");
     let server = server(&root.issues(&["example.com"]).tls());
     for provider in [
+        #[cfg(feature = "aws-lc-rs")]
         CryptoProvider::aws_lc_rs(),
         #[cfg(feature = "ring")]
         CryptoProvider::ring(),

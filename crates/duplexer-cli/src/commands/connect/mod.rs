@@ -15,8 +15,6 @@ use duplexer::{Client, WebSocket};
 use crate::arguments::Connect;
 use crate::commands::connect::conversation::converse;
 use crate::signals::Signals;
-#[cfg(unix)]
-use crate::values::unix_path;
 
 /// Runs until the input is answered, the server closes, or a signal comes.
 pub(crate) fn run(options: &Connect) -> Result<ExitCode, Box<dyn Error>> {
@@ -56,10 +54,7 @@ fn client(options: &Connect) -> Client {
     if options.way.proxy.is_some() || options.way.no_proxy {
         client = client.proxy(options.way.proxy.clone());
     }
-    #[cfg(unix)]
-    if let Some(path) = &options.way.unix {
-        client = client.unix_socket(unix_path(path));
-    }
+    client = options.way.local.lead(client);
     client.danger_accept_invalid_certificates(options.insecure).build()
 }
 
