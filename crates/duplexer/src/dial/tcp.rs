@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_sends_small_messages_at_once() {
+    async fn a_dialled_stream_sends_small_messages_at_once() {
         // Nagle's algorithm, which TCP_NODELAY turns off, would hold one back until the one before was acknowledged.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();

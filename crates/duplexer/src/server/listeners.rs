@@ -96,27 +96,3 @@ impl Accept for Listeners {
         Poll::Pending
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use tokio::net::TcpStream;
-
-    use super::*;
-    use crate::transport::Transport;
-
-    #[tokio::test]
-    async fn a_connection_sends_small_messages_at_once_whoever_listens() {
-        // TCP_NODELAY is off where nobody sets it; `Listeners` passes on what each of its own accepts.
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let mut listeners = Listeners::new().tcp(listener);
-        let client = TcpStream::connect(address).await.expect("it listens");
-        let accepted = poll_fn(|cx| Accept::poll_accept(&mut listeners, cx)).await;
-        let (transport, addresses) = accepted.expect("it listens").0.expect("it is there");
-        let Transport::Tcp(stream) = transport else { panic!("it came over TCP") };
-        assert!(stream.nodelay().expect("a TCP stream"));
-        assert_eq!(addresses.peer, Some(client.local_addr().expect("it is open")));
-    }
-}
