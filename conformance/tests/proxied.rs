@@ -1,6 +1,7 @@
 //! Our server behind nginx and HAProxy: who the client is, by headers and by both versions of the PROXY protocol, and a
-//! connection that says nothing for longer than the proxies' timeouts. As Debian ships them those are 60 s and 50 s, and our
-//! pings come every 20 s; to take seconds, the tests shorten both to 3 s and 1 s. Run by `cargo xtask interop proxied`.
+//! connection that says nothing for longer than the proxies' timeouts. Four tests take both programs as Debian ships them, with
+//! timeouts of 60 s and 50 s, and our pings as they are by default, every 20 s; the others shorten them to 3 s and 1 s. Run by
+//! `cargo xtask interop proxied`, all at once.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use duplexer::{
     Client, ForwardedHeaders, ProxyProtocol, Request, Server, ServerBuilder, TrustedProxies,
     WebSocket,
 };
+use duplexer_conformance::peer::{Compression, Peer};
 use duplexer_conformance::process::{Program, setting};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test]
@@ -22,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 async fn nginx_says_who_the_client_is() -> anyhow::Result<()> {
     let place = Place::new("nginx-headers")?;
     let server = serve(trusting()?).await?;
-    let proxy = nginx(&place, server, "60s").await?;
+    let proxy = nginx(&place, server, &forwarding("60s")).await?;
     talks(proxy.address, "127.0.0.9 wants http://front.example").await
 }
 
@@ -31,7 +34,7 @@ async fn nginx_says_who_the_client_is() -> anyhow::Result<()> {
 async fn nginx_in_front_of_a_server_that_trusts_nobody_is_the_client() -> anyhow::Result<()> {
     let place = Place::new("nginx-untrusted")?;
     let server = serve(Server::builder()).await?;
-    let proxy = nginx(&place, server, "60s").await?;
+    let proxy = nginx(&place, server, &forwarding("60s")).await?;
     // nginx passes the name on that its configuration gives the server.
     talks(proxy.address, &format!("127.0.0.1 wants http://{server}")).await
 }
@@ -41,10 +44,10 @@ async fn nginx_in_front_of_a_server_that_trusts_nobody_is_the_client() -> anyhow
 async fn pings_keep_a_silent_connection_through_nginx() -> anyhow::Result<()> {
     let place = Place::new("nginx-idle")?;
     let often = serve(trusting()?.keepalive(Some(PING), PONG)).await?;
-    stays_open(nginx(&place, often, "3s").await?.address).await?;
+    stays_open(nginx(&place, often, &forwarding("3s")).await?.address).await?;
     let place = Place::new("nginx-idle-unpinged")?;
     let never = serve(trusting()?.keepalive(None, PONG)).await?;
-    is_cut_off(nginx(&place, never, "3s").await?.address).await
+    is_cut_off(nginx(&place, never, &forwarding("3s")).await?.address).await
 }
 
 #[tokio::test]
@@ -54,7 +57,7 @@ async fn haproxy_says_who_the_client_is() -> anyhow::Result<()> {
     let server = serve(trusting()?).await?;
     let lines = "option forwardfor\n    http-request set-header X-Forwarded-Proto https\n    \
                  http-request set-header X-Forwarded-Host front.example";
-    let proxy = haproxy(&place, server, "http", lines, "", "60s").await?;
+    let proxy = haproxy(&place, server, &defaults("http", "60s"), lines, "").await?;
     talks(proxy.address, "127.0.0.9 wants https://front.example").await
 }
 
@@ -65,7 +68,7 @@ async fn haproxy_says_it_in_the_standard_header() -> anyhow::Result<()> {
     let server = serve(trusting()?.forwarded_headers(ForwardedHeaders::Standard)).await?;
     let lines = "http-request set-header Forwarded \
                  \"for=%[src];host=front.example;proto=https\"";
-    let proxy = haproxy(&place, server, "http", lines, "", "60s").await?;
+    let proxy = haproxy(&place, server, &defaults("http", "60s"), lines, "").await?;
     talks(proxy.address, "127.0.0.9 wants https://front.example").await
 }
 
@@ -77,7 +80,7 @@ async fn haproxy_says_it_by_the_proxy_protocol() -> anyhow::Result<()> {
         // Checks of the server's health come without a client: LOCAL, or UNKNOWN.
         let server = serve(trusting()?.proxy_protocol(ProxyProtocol::Required)).await?;
         let send = format!("{send} check inter 200ms");
-        let proxy = haproxy(&place, server, "tcp", "", &send, "60s").await?;
+        let proxy = haproxy(&place, server, &defaults("tcp", "60s"), "", &send).await?;
         talks(proxy.address, &format!("127.0.0.9 wants http://{}", proxy.address)).await?;
     }
     Ok(())
@@ -87,14 +90,102 @@ async fn haproxy_says_it_by_the_proxy_protocol() -> anyhow::Result<()> {
 #[ignore = "needs HAProxy: cargo xtask interop proxied"]
 async fn pings_keep_a_silent_connection_through_haproxy() -> anyhow::Result<()> {
     for mode in ["http", "tcp"] {
-        let place = Place::new(&format!("haproxy-idle-{mode}"))?;
+        let (place, timeouts) =
+            (Place::new(&format!("haproxy-idle-{mode}"))?, defaults(mode, "3s"));
         let often = serve(trusting()?.keepalive(Some(PING), PONG)).await?;
-        stays_open(haproxy(&place, often, mode, "", "", "3s").await?.address).await?;
+        stays_open(haproxy(&place, often, &timeouts, "", "").await?.address).await?;
         let place = Place::new(&format!("haproxy-idle-unpinged-{mode}"))?;
         let never = serve(trusting()?.keepalive(None, PONG)).await?;
-        is_cut_off(haproxy(&place, never, mode, "", "", "3s").await?.address).await?;
+        is_cut_off(haproxy(&place, never, &timeouts, "", "").await?.address).await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs nginx and node: cargo xtask interop proxied"]
+async fn default_pings_outlast_nginx_as_debian_ships_it() -> anyhow::Result<()> {
+    let place = Place::new("nginx-shipped")?;
+    let server = Silent::serve(Server::builder()).await?;
+    let proxy = nginx(&place, server.address, &shipped_forwarding()?).await?;
+    server.outlasts(&proxy).await
+}
+
+#[tokio::test]
+#[ignore = "needs nginx and node: cargo xtask interop proxied"]
+async fn nginx_as_debian_ships_it_cuts_silence_off() -> anyhow::Result<()> {
+    let place = Place::new("nginx-shipped-unpinged")?;
+    let server = Silent::serve(Server::builder().keepalive(None, PONG)).await?;
+    let proxy = nginx(&place, server.address, &shipped_forwarding()?).await?;
+    server.cut_off_after(&proxy, Duration::from_secs(60)).await
+}
+
+#[tokio::test]
+#[ignore = "needs HAProxy and node: cargo xtask interop proxied"]
+async fn default_pings_outlast_haproxy_as_debian_ships_it() -> anyhow::Result<()> {
+    let place = Place::new("haproxy-shipped")?;
+    let server = Silent::serve(Server::builder()).await?;
+    let proxy = haproxy(&place, server.address, &shipped_defaults()?, "", "").await?;
+    server.outlasts(&proxy).await
+}
+
+#[tokio::test]
+#[ignore = "needs HAProxy and node: cargo xtask interop proxied"]
+async fn haproxy_as_debian_ships_it_cuts_silence_off() -> anyhow::Result<()> {
+    let place = Place::new("haproxy-shipped-unpinged")?;
+    let server = Silent::serve(Server::builder().keepalive(None, PONG)).await?;
+    let proxy = haproxy(&place, server.address, &shipped_defaults()?, "", "").await?;
+    server.cut_off_after(&proxy, Duration::from_secs(50)).await
+}
+
+/// A server that only answers, and tells when a connection has ended.
+struct Silent {
+    address: SocketAddr,
+    ended: mpsc::UnboundedReceiver<String>,
+}
+
+impl Silent {
+    async fn serve(builder: ServerBuilder) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (end, ended) = mpsc::unbounded_channel();
+        let answer = move |mut socket: WebSocket, _| {
+            let end = end.clone();
+            async move {
+                let how = loop {
+                    match socket.recv().await {
+                        Ok(Some(message)) => drop(socket.send(message).await),
+                        how => break format!("{how:?}"),
+                    }
+                };
+                let _ = end.send(how);
+            }
+        };
+        let server = builder.build();
+        tokio::spawn(async move { server.serve(listener, answer).await });
+        Ok(Self { address, ended })
+    }
+
+    /// npm `ws`, which never pings, is silent for more than twice the longer timeout; then a message passes each way.
+    async fn outlasts(mut self, proxy: &Proxy) -> anyhow::Result<()> {
+        let url = format!("ws://{}/", proxy.address);
+        let mut client = Peer::Ws.connect(&url, Compression::Off).await?;
+        let silence = timeout(SHIPPED_SILENCE, self.ended.recv()).await;
+        ensure!(silence.is_err(), "it ended in the silence: {silence:?}");
+        client.expect("ask still there?", "said still there?").await
+    }
+
+    /// The same client without pings of ours loses its connection when the timeout is over: the silence above proves something.
+    async fn cut_off_after(mut self, proxy: &Proxy, idle: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let url = format!("ws://{}/", proxy.address);
+        let mut client = Peer::Ws.connect(&url, Compression::Off).await?;
+        client.expect("ask hello", "said hello").await?;
+        let how =
+            timeout(SHIPPED_SILENCE, self.ended.recv()).await.context("it was not cut off")?;
+        let after = began.elapsed();
+        ensure!(idle <= after && after < idle + PATIENCE, "{how:?} after {after:?}, not {idle:?}");
+        Ok(())
+    }
 }
 
 /// Connects from an address that is not the proxy's, claims to be yet another, and checks who the server was told this is, and
@@ -177,8 +268,8 @@ struct Proxy {
     _program: Program,
 }
 
-/// nginx as its manual says to proxy WebSockets, with its timeouts set.
-async fn nginx(place: &Place, server: SocketAddr, idle: &str) -> anyhow::Result<Proxy> {
+/// nginx as its manual says to proxy WebSockets, with these lines for what it forwards.
+async fn nginx(place: &Place, server: SocketAddr, lines: &str) -> anyhow::Result<Proxy> {
     let config = |port| {
         let folder = place.0.display();
         format!(
@@ -189,32 +280,66 @@ async fn nginx(place: &Place, server: SocketAddr, idle: &str) -> anyhow::Result<
              server {{\n    listen 127.0.0.1:{port};\n    location / {{\n      \
              proxy_pass http://{server};\n      proxy_http_version 1.1;\n      \
              proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection upgrade;\n      \
-             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n      \
-             proxy_set_header X-Forwarded-Proto $scheme;\n      \
-             proxy_set_header X-Forwarded-Host front.example;\n      \
-             proxy_read_timeout {idle}; proxy_send_timeout {idle};\n    }}\n  }}\n}}\n"
+             {lines}\n    }}\n  }}\n}}\n"
         )
     };
     run("nginx", "DUPLEXER_NGINX", &["-c"], place, config).await
 }
 
-/// HAProxy with these lines for its front, these words for its server, and its timeouts set.
+/// Lines for nginx that say who the client is, and set its timeouts.
+fn forwarding(idle: &str) -> String {
+    format!(
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n      \
+         proxy_set_header X-Forwarded-Proto $scheme;\n      \
+         proxy_set_header X-Forwarded-Host front.example;\n      \
+         proxy_read_timeout {idle}; proxy_send_timeout {idle};"
+    )
+}
+
+/// What Debian ships for this place, which sets no timeout: nginx's own is 60 s.
+fn shipped_forwarding() -> anyhow::Result<String> {
+    let shipped = "/etc/nginx/proxy_params";
+    let text = std::fs::read_to_string(shipped).context(shipped)?;
+    ensure!(!text.contains("timeout"), "{shipped} sets timeouts, so it is not as Debian ships it");
+    Ok(format!("include {shipped};"))
+}
+
+/// HAProxy with this section of defaults, and these lines for its front and words for its server.
 async fn haproxy(
     place: &Place,
     server: SocketAddr,
-    mode: &str,
+    defaults: &str,
     lines: &str,
     words: &str,
-    idle: &str,
 ) -> anyhow::Result<Proxy> {
     let config = |port| {
         format!(
-            "defaults\n    mode {mode}\n    timeout connect 5s\n    timeout client {idle}\n    \
-             timeout server {idle}\nlisten front\n    bind 127.0.0.1:{port}\n    {lines}\n    \
+            "{defaults}\nlisten front\n    bind 127.0.0.1:{port}\n    {lines}\n    \
              server ours {server} {words}\n"
         )
     };
     run("haproxy", "DUPLEXER_HAPROXY", &["-db", "-f"], place, config).await
+}
+
+/// HAProxy's defaults with its timeouts set.
+fn defaults(mode: &str, idle: &str) -> String {
+    format!(
+        "defaults\n    mode {mode}\n    timeout connect 5s\n    timeout client {idle}\n    \
+         timeout server {idle}"
+    )
+}
+
+/// The section that Debian ships, with 50 s for either side.
+fn shipped_defaults() -> anyhow::Result<String> {
+    let shipped = "/etc/haproxy/haproxy.cfg";
+    let text = std::fs::read_to_string(shipped).context(shipped)?;
+    let section = &text[text.find("\ndefaults\n").context("no defaults are shipped")?..];
+    let timeouts = section.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let timeouts: Vec<_> = timeouts.filter(|words| words.first() == Some(&"timeout")).collect();
+    let expected = [["connect", "5000"], ["client", "50000"], ["server", "50000"]];
+    let same = timeouts.iter().map(|words| &words[1..]).eq(expected.iter().map(|words| &words[..]));
+    ensure!(same, "{shipped} is not as Debian ships it: {timeouts:?}");
+    Ok(section.to_owned())
 }
 
 /// Starts a proxy with a configuration for a port that was free a moment ago, and waits until it listens there. Another program may
@@ -269,4 +394,6 @@ const PING: Duration = Duration::from_secs(1);
 const PONG: Duration = Duration::from_secs(20);
 /// Three times the proxies' timeouts.
 const SILENCE: Duration = Duration::from_secs(9);
+/// More than twice the longer of the timeouts that Debian ships.
+const SHIPPED_SILENCE: Duration = Duration::from_secs(130);
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -28,7 +28,7 @@ enum Peer {
     Curl,
     /// npm `ws`, PyPI `websockets`, curl and openssl, all over TLS
     Tls,
-    /// nginx and HAProxy in front of our server
+    /// nginx and HAProxy in front of our server, for npm `ws` too; waits for their timeouts, two minutes and more
     Proxied,
     /// Squid, Tinyproxy and microsocks, in front of our server and of npm `ws`; an IPv6 address that answers nothing
     Proxies,
@@ -78,8 +78,11 @@ fn prepared(peer: Peer) -> anyhow::Result<TestRun> {
             .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?)
             .env("DUPLEXER_PYTHON", tools::environment(&place, "peers-python", PEERS_PYTHON)?),
         Peer::Proxied => TestRun::new("proxied")
+            .all_at_once()
             .env("DUPLEXER_NGINX", tools::program("nginx", &["nginx-light"])?)
-            .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?),
+            .env("DUPLEXER_HAPROXY", tools::program("haproxy", &["haproxy"])?)
+            .env("DUPLEXER_NODE", tools::program("node", &["nodejs"])?)
+            .env("NODE_PATH", tools::node_modules(&place, "peers-node", PEERS_NODE)?),
         Peer::Proxies => TestRun::new("proxies")
             .env("DUPLEXER_SQUID", tools::program("squid", &["squid"])?)
             .env("DUPLEXER_SQUID_LOGIN", "/usr/lib/squid/basic_ncsa_auth")

@@ -10,7 +10,7 @@ use bytes::{BufMut as _, Bytes};
 
 use crate::extension::{Chain, DecodeError, Decoded};
 use crate::frame::{Header, Opcode, Rsv};
-use crate::limits::Limits;
+use crate::limits::{Limits, Oversize};
 use crate::mask::masked;
 use crate::message::{Message, MessageKind};
 use crate::recycle::LARGE_BYTES_MIN;
@@ -25,7 +25,7 @@ use crate::utf8::Utf8Check;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Each message in one piece, up to [`Limits::message_bytes_max`]. Of one that was begun in chunks, what is left: as
+    /// Each message in one piece, up to [`Limits::message_bytes_max`]; over it [`Limits::oversize`] says what to do. Of one that was begun in chunks, what is left: as
     /// binary where that starts inside a character of a text.
     #[default]
     Whole,
@@ -59,8 +59,7 @@ struct Open {
     /// Bytes that were taken are not done with: the extensions have more to put out for them, or the message waits over
     /// its limit where it is held.
     undone: bool,
-    /// Nobody wants the rest.
-    discard: bool,
+    rest: Rest,
     /// A piece has been handed out.
     delivered: bool,
     utf8: Utf8Check,
@@ -73,6 +72,20 @@ struct Open {
     /// How many bytes at the front of `whole`, of a message that no extension transforms, are unmasked and checked. Those behind
     /// were received straight into it.
     settled: usize,
+    /// What is wrong with the bytes behind those that were over the limit, to be told after these.
+    broken: Option<DecodeError>,
+}
+
+/// Who wants the rest of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Wanted,
+    /// Nobody: it is checked and dropped.
+    Unwanted,
+    /// Nobody may have it, since it is over its limit: it is dropped, and decoded only where later messages refer to it.
+    Skipped {
+        decodes: bool,
+    },
 }
 
 /// What came of some payload bytes.
@@ -94,6 +107,8 @@ pub(crate) enum Piece {
     Message(Message),
     /// A piece of a message.
     Chunk { kind: MessageKind, place: Place, first: bool, last: bool },
+    /// Nothing, for the message is over its limit of `bytes_max`.
+    Skipped { kind: MessageKind, bytes_max: u64 },
 }
 
 impl Piece {
@@ -129,8 +144,8 @@ impl Assembler {
 
     /// Drops what is left of the message that has begun.
     pub(crate) fn discard_rest(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.discard = true;
+        if let Some(open) = self.open.as_mut().filter(|open| open.rest == Rest::Wanted) {
+            open.rest = Rest::Unwanted;
             open.whole = Vec::new();
             open.settled = 0;
         }
@@ -145,9 +160,17 @@ impl Assembler {
 
     /// Room for more of a large message that is gathered, of whose frame `left` bytes are to come: what is written there is
     /// settled by [`settle`](Assembler::settle) before anything else is received.
-    pub(crate) fn room(&mut self, left: u64, scratch: &Scratch) -> Option<Limit<&mut Vec<u8>>> {
+    pub(crate) fn room(
+        &mut self,
+        left: u64,
+        limits: &Limits,
+        scratch: &Scratch,
+    ) -> Option<Limit<&mut Vec<u8>>> {
         let open = self.open.as_deref_mut()?;
-        let gathers = open.active.is_empty() && !open.discard && open.settled >= DIRECT_BYTES_MIN;
+        let gathers =
+            open.active.is_empty() && open.rest == Rest::Wanted && open.settled >= DIRECT_BYTES_MIN;
+        // What is over the limit is for `payload` to judge.
+        let left = left.min(limits.message_bytes_max.saturating_sub(open.charged));
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         if !gathers || open.unsettled() > 0 || left < DIRECT_BYTES_MIN {
             return None;
@@ -221,13 +244,14 @@ impl Assembler {
             active: header.rsv,
             fin: header.fin,
             undone: false,
-            discard: false,
+            rest: Rest::Wanted,
             delivered: false,
             utf8: Utf8Check::default(),
             charged: 0,
             wire: header.payload_len,
             whole: Vec::new(),
             settled: 0,
+            broken: None,
         }));
         Ok(())
     }
@@ -242,25 +266,34 @@ impl Assembler {
         context: &mut Context<'_>,
     ) -> Result<Progress, MessageError> {
         let open = self.open.as_mut().expect("payload follows `begin`, which opens a message");
-        let delivery = if open.discard { Delivery::Discard } else { delivery };
-        let bound = Bound::of(delivery, open.delivered, context.limits);
-        if let Err(error) = open.admit(left.saturating_add(input.len() as u64), bound) {
-            if !matches!(delivery, Delivery::Hold { .. }) {
+        if let Some(error) = open.broken.take() {
+            return Err(MessageError::Decode(error));
+        }
+        let bound = Bound::of(delivery, open, context.limits);
+        let delivery = open.delivery(delivery);
+        let progress = match (open.admit(left.saturating_add(input.len() as u64), bound), delivery)
+        {
+            (Err(_), Delivery::Hold { .. }) => {
+                // Also where no byte of the frame is left: the next delivery judges it.
+                open.undone = true;
+                return Ok(Progress { consumed: 0, piece: Piece::Stalled });
+            }
+            (Err(_), Delivery::Whole) if context.limits.oversize == Oversize::Skip => {
+                open.skip(Ok(Decoded { consumed: 0, done: false }), bound, context)
+            }
+            (Err(error), Delivery::Whole | Delivery::Chunks | Delivery::Discard) => {
                 return Err(error);
             }
-            // Also where no byte of the frame is left: the next delivery judges it.
-            open.undone = true;
-            return Ok(Progress { consumed: 0, piece: Piece::Stalled });
-        }
-        let progress = if open.active.is_empty() {
-            open.plain(input, left, delivery, context.scratch)?
-        } else {
-            open.transformed(input, left, delivery, bound, context)?
+            (Ok(()), _) if open.rest == (Rest::Skipped { decodes: false }) => open.pass(input),
+            (Ok(()), _) if open.active.is_empty() => {
+                open.plain(input, left, delivery, context.scratch)?
+            }
+            (Ok(()), _) => open.transformed(input, left, delivery, bound, context)?,
         };
         let last = match progress.piece {
             Piece::Message(_) => true,
             Piece::Chunk { last, .. } => last,
-            Piece::More | Piece::Stalled => {
+            Piece::More | Piece::Stalled | Piece::Skipped { .. } => {
                 open.fin && left == 0 && progress.consumed == input.len() && !open.undone
             }
         };
@@ -280,6 +313,14 @@ pub(crate) struct Context<'c> {
 }
 
 impl Open {
+    /// How the rest is delivered to a caller who asks for `wanted`.
+    const fn delivery(&self, wanted: Delivery) -> Delivery {
+        match self.rest {
+            Rest::Wanted => wanted,
+            Rest::Unwanted | Rest::Skipped { .. } => Delivery::Discard,
+        }
+    }
+
     /// Judges the sizes that are known before `rest`, what is left of the frame, is looked at.
     fn admit(&self, rest: u64, bound: Bound) -> Result<(), MessageError> {
         if self.active.is_empty() {
@@ -357,8 +398,16 @@ impl Open {
         let produced = output.len() - start;
         // In the order of the bytes: what came out is judged before the fault that stopped it, and a text up to its first byte
         // too many.
-        let checked = self
-            .check(&output[start..], last)
+        let fit = produced.min(bound.left(self.charged));
+        let over = fit < produced;
+        let checked = self.check(&output[start..start + fit], last && !over);
+        self.charged = self.charged.saturating_add((produced - fit) as u64);
+        let skips =
+            over && delivery == Delivery::Whole && context.limits.oversize == Oversize::Skip;
+        if skips && checked.is_ok() {
+            return Ok(self.skip(decoded, bound, context));
+        }
+        let checked = checked
             .and_then(|()| bound.check(self.charged))
             .and_then(|()| decoded.map_err(MessageError::Decode));
         match delivery {
@@ -376,12 +425,43 @@ impl Open {
         Ok(Progress { consumed, piece })
     }
 
+    /// Lets go of a message over its `bound`, after bytes that the extensions have `reached`.
+    fn skip(
+        &mut self,
+        reached: Result<Decoded, DecodeError>,
+        bound: Bound,
+        context: &mut Context<'_>,
+    ) -> Progress {
+        self.whole = Vec::new();
+        self.settled = 0;
+        let decodes = !context.chain.abandon(self.active, context.scratch);
+        self.rest = Rest::Skipped { decodes };
+        let (consumed, done) = match reached {
+            Ok(Decoded { consumed, done }) => (consumed, done),
+            Err(error) => {
+                // What nobody decodes need not be right.
+                self.broken = decodes.then_some(error);
+                (0, false)
+            }
+        };
+        self.undone = decodes && !done;
+        Progress { consumed, piece: Piece::Skipped { kind: self.kind, bytes_max: bound.max } }
+    }
+
+    /// Takes bytes of a message that is skipped, as they are.
+    fn pass(&mut self, input: &[u8]) -> Progress {
+        if self.active.is_empty() {
+            self.charged = self.charged.saturating_add(input.len() as u64);
+        }
+        Progress { consumed: input.len(), piece: Piece::stalled_unless(!input.is_empty()) }
+    }
+
     /// Counts bytes, and checks the ones of a text.
     fn check(&mut self, bytes: &[u8], last: bool) -> Result<(), MessageError> {
         self.charged = self.charged.saturating_add(bytes.len() as u64);
-        match self.kind {
-            MessageKind::Binary => Ok(()),
-            MessageKind::Text => {
+        match (self.kind, self.rest) {
+            (MessageKind::Binary, _) | (MessageKind::Text, Rest::Skipped { .. }) => Ok(()),
+            (MessageKind::Text, Rest::Wanted | Rest::Unwanted) => {
                 let pushed = self.utf8.push(bytes);
                 let checked = if last { pushed.and_then(|()| self.utf8.finish()) } else { pushed };
                 checked.map_err(|_| MessageError::NotUtf8)
@@ -456,16 +536,20 @@ struct Bound {
 }
 
 impl Bound {
-    /// The bound of a message, of which chunks have been `delivered` before or not.
-    const fn of(delivery: Delivery, delivered: bool, limits: &Limits) -> Self {
-        match (delivery, delivered) {
-            (Delivery::Whole, _) | (Delivery::Hold { .. }, false) => {
-                Self { max: limits.message_bytes_max, setting: "message_bytes_max" }
+    /// The bound of a message that has begun, for a caller who asks for `wanted`.
+    const fn of(wanted: Delivery, open: &Open, limits: &Limits) -> Self {
+        let message = Self { max: limits.message_bytes_max, setting: "message_bytes_max" };
+        let stream = Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" };
+        match (wanted, open.rest, open.delivered) {
+            (Delivery::Discard, _, _) | (_, Rest::Unwanted, _) => {
+                Self { max: u64::MAX, setting: "" }
             }
-            (Delivery::Chunks, _) | (Delivery::Hold { .. }, true) => {
-                Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" }
+            (_, Rest::Skipped { .. }, _)
+            | (Delivery::Chunks, Rest::Wanted, _)
+            | (Delivery::Hold { .. }, Rest::Wanted, true) => stream,
+            (Delivery::Whole, Rest::Wanted, _) | (Delivery::Hold { .. }, Rest::Wanted, false) => {
+                message
             }
-            (Delivery::Discard, _) => Self { max: u64::MAX, setting: "" },
         }
     }
 

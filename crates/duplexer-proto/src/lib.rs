@@ -35,7 +35,7 @@ pub use connection::{
     Chunk, CloseInfo, Connection, ControlError, End, Event, Fault, Keepalive, Received, SendError,
     SendOptions, State, Timeout,
 };
-pub use limits::Limits;
+pub use limits::{Limits, Oversize};
 pub use mask::mask;
 pub use message::{Message, MessageKind, Text};
 pub use prepared::Prepared;

@@ -14,8 +14,10 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest whole message received, in bytes after inflation, inclusive. Over it the connection
     /// fails with 1009; so it does where the message takes more than twice as many bytes and 1 KiB before
-    /// inflation. Default 16 MiB.
+    /// inflation. Default 16 MiB. See `oversize` for another way.
     pub message_bytes_max: u64,
+    /// What becomes of a message over `message_bytes_max`. Default: it fails the connection.
+    pub oversize: Oversize,
     /// Largest message received as a stream, in bytes after inflation, inclusive, with the same margin before.
     /// Default: no bound.
     pub stream_bytes_max: u64,
@@ -41,10 +43,33 @@ pub struct Limits {
     pub close_timeout: Duration,
 }
 
+/// What becomes of a message that is received whole and is over [`Limits::message_bytes_max`].
+///
+/// ```
+/// use duplexer_proto::{Limits, Oversize};
+/// let mut limits = Limits::default();
+/// assert_eq!(limits.oversize, Oversize::Close);
+/// limits.oversize = Oversize::Skip;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oversize {
+    /// It fails the connection with 1009 (RFC 6455 §7.4.1).
+    #[default]
+    Close,
+    /// It is let go and said to be; the connection goes on with the next message. What is left of it is dropped as it arrives,
+    /// in constant memory and without a look: neither is a text's UTF-8 checked behind the limit, nor is anything inflated that no
+    /// later message refers to. What is inflated, because one may, must be a DEFLATE stream. Over
+    /// [`Limits::stream_bytes_max`], which counts what is skipped too, the connection fails all the same, and so it does for a
+    /// frame over [`Limits::frame_bytes_max`].
+    Skip,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes_max: 16 << 20,
+            oversize: Oversize::Close,
             stream_bytes_max: u64::MAX,
             frame_bytes_max: u64::MAX,
             fragment_bytes_min: 64,

@@ -6,7 +6,8 @@ mod support;
 
 use duplexer_proto::extension::{Boundary, Extension};
 use duplexer_proto::{
-    CloseCode, CloseInfo, CloseReason, Delivery, MessageKind, Prepared, Role, SendOptions, State,
+    CloseCode, CloseInfo, CloseReason, Delivery, MessageKind, Oversize, Prepared, Role,
+    SendOptions, State,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -69,9 +70,11 @@ fn setups() -> impl Strategy<Value = Setup> {
         1 => (40..1000_usize).prop_map(|bytes_max| Delivery::Hold { bytes_max }),
         1 => Just(Delivery::Discard),
     ];
-    (roles, deliveries, extensions(), any::<bool>()).prop_map(
-        |(role, delivery, extensions, small)| {
+    let oversize = select(vec![Oversize::Close, Oversize::Skip]);
+    (roles, deliveries, extensions(), any::<bool>(), oversize).prop_map(
+        |(role, delivery, extensions, small, oversize)| {
             Setup::new(role).delivery(delivery).extensions(extensions).limits(|limits| {
+                limits.oversize = oversize;
                 if small {
                     limits.message_bytes_max = 200;
                     limits.stream_bytes_max = 300;

@@ -192,6 +192,23 @@ fn rsv1_on_a_continuation_or_control_frame_fails() {
 }
 
 #[test]
+fn rsv1_that_was_not_negotiated_fails_in_words_that_name_the_extension() {
+    // RFC 6455 §5.2. To the peer too, whose programmer has to find out: the Close has 123 bytes for it.
+    for (first, opcode) in [(0xc1, Opcode::Text), (0x42, Opcode::Binary)] {
+        support::on_both_sides(|end| {
+            let error = FrameError::ReservedBits { rsv: Rsv::RSV1, opcode };
+            assert!(error.to_string().contains("permessage-deflate"), "{error}");
+            let seen = end.hears_frame(first, HELLO);
+            assert_eq!(seen, [support::fault(error)]);
+            let close = end.sends_frames().pop().expect("a Close");
+            assert_eq!(close.close_code(), Some(1002));
+            let reason = String::from_utf8_lossy(&close.payload[2..]).into_owned();
+            assert!(reason.contains("permessage-deflate"), "{reason}");
+        });
+    }
+}
+
+#[test]
 fn the_other_reserved_bits_stay_reserved() {
     // RFC 6455 §5.2.
     for (first, rsv) in [(0xa1, Rsv::RSV2), (0x91, Rsv::RSV3), (0xe1, Rsv::RSV2)] {

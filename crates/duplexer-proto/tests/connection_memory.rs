@@ -11,8 +11,8 @@ use std::sync::Arc;
 use allocations::{Counting, live, peak_of};
 use duplexer_proto::extension::{Boundary, Extension};
 use duplexer_proto::{
-    Connection, Delivery, Event, Keepalive, Limits, MessageError, MessageKind, Role, SendOptions,
-    State,
+    Connection, Delivery, Event, Keepalive, Limits, MessageError, MessageKind, Oversize, Role,
+    SendOptions, State,
 };
 use support::{Endpoint, Seen, Setup, fixed_mask_scratch, frame, header};
 
@@ -172,6 +172,38 @@ fn an_inflate_bomb_fails_at_the_limit() {
         assert_eq!(seen, [support::fault(error.clone())]);
         end.has_failed(1009, &error.to_string());
         assert!(peak < 35 * MIB, "{peak} bytes");
+    }
+}
+
+#[test]
+fn a_message_of_256_mib_is_skipped_in_constant_memory() {
+    // Beside what was gathered up to its limit: CVE-2026-1526 is as little use against a message that nobody wants.
+    let bomb = compressed_zeros(1 << 28);
+    for (first, extensions) in [
+        (0xc2, support::shared_deflate as fn(Role) -> Vec<Box<dyn Extension>>),
+        (0xc2, support::takeover_deflate),
+        (0x82, support::no_extension),
+    ] {
+        let setup = Setup::new(Role::Server).extensions(extensions).limits(|limits| {
+            limits.message_bytes_max = 100 << 10;
+            limits.oversize = Oversize::Skip;
+        });
+        let mut end = setup.build();
+        let (input, more) = match first {
+            0x82 => (header(Role::Client, first, 1 << 28), 1 << 28),
+            _ => (frame(Role::Client, first, &bomb), 0),
+        };
+        let zeros = vec![0; 1 << 16];
+        let (peak, seen) = peak_of(|| {
+            let seen: Vec<Seen> =
+                input.chunks(1 << 16).flat_map(|piece| end.hears(piece)).collect();
+            (0..more >> 16).for_each(|_| assert_eq!(end.hears(&zeros), []));
+            seen
+        });
+        let kind = MessageKind::Binary;
+        assert_eq!(seen, [Seen::Skipped { kind, bytes_max: 100 << 10 }]);
+        assert!(!end.connection.is_inside_message());
+        assert!(peak < MIB, "{peak} bytes");
     }
 }
 

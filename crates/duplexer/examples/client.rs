@@ -16,11 +16,12 @@ pub async fn ask(uri: &str, question: &str) -> Result<Option<Message>, Box<dyn E
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
     let uri = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:9001/".to_owned());
     let question = arguments.next().unwrap_or_else(|| "hello".to_owned());
-    match ask(&uri, &question).await? {
+    // What `main` returns is shown by `Debug`; people read `Display`.
+    match ask(&uri, &question).await.map_err(|error| error.to_string())? {
         Some(answer) => println!("{answer:?}"),
         None => println!("closed without an answer"),
     }

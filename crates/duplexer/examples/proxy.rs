@@ -11,19 +11,22 @@ pub async fn connect_through(proxy: &str, uri: &str) -> Result<WebSocket, Box<dy
     match client.connect(uri).await {
         Ok(socket) => Ok(socket),
         Err(ConnectError::Proxy(error)) => {
-            Err(format!("the proxy {}: {error}", error.proxy).into())
+            Err(format!("it is not the server's fault: {error}").into())
         }
         Err(other) => Err(other.into()),
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
     let (Some(proxy), Some(uri)) = (arguments.next(), arguments.next()) else {
-        return Err("give the URLs of a proxy and of a server".into());
+        return Err("give the URLs of a proxy and of a server".to_owned());
     };
-    let mut socket = connect_through(&proxy, &uri).await?;
-    println!("open; the server is {:?} away", socket.ping().await?);
+    // What `main` returns is shown by `Debug`; people read `Display`.
+    let socket = connect_through(&proxy, &uri).await;
+    let mut socket = socket.map_err(|error| error.to_string())?;
+    let away = socket.ping().await.map_err(|error| error.to_string())?;
+    println!("open; the server is {away:?} away");
     Ok(())
 }

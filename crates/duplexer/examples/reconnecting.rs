@@ -16,6 +16,10 @@ pub async fn follow(uri: &str, enough: usize) -> Result<Vec<Message>, Box<dyn Er
             Ok::<_, Box<dyn Error + Send + Sync>>(socket)
         }
     })
+    .decide(|loss| {
+        eprintln!("{loss}");
+        loss.decision()
+    })
     .build();
     let mut heard = Vec::new();
     while heard.len() < enough
@@ -28,7 +32,8 @@ pub async fn follow(uri: &str, enough: usize) -> Result<Vec<Message>, Box<dyn Er
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), String> {
     let uri = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:9001/".to_owned());
-    follow(&uri, 10).await.map(drop)
+    // What `main` returns is shown by `Debug`; people read `Display`.
+    follow(&uri, 10).await.map(drop).map_err(|error| error.to_string())
 }

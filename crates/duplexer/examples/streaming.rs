@@ -41,8 +41,14 @@ pub async fn keep(mut socket: WebSocket, path: PathBuf) -> Outcome<()> {
 }
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
-    let file = PathBuf::from(std::env::args().nth(1).ok_or("which file?")?);
+async fn main() -> Result<(), String> {
+    let file = std::env::args().nth(1).ok_or("give the path of a file")?;
+    // What `main` returns is shown by `Debug`; people read `Display`.
+    there_and_back(Path::new(&file)).await.map_err(|error| error.to_string())
+}
+
+/// Sends a file to a server on this machine, and takes it back.
+async fn there_and_back(file: &Path) -> Outcome<()> {
     let kept = std::env::temp_dir().join("duplexer-streaming");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let uri = format!("ws://{}/", listener.local_addr()?);
@@ -50,9 +56,9 @@ async fn main() -> Outcome<()> {
         Server::default().serve(listener, move |socket, _| keep(socket, kept.clone())).await
     });
     let mut socket = Client::default().connect(&uri).await?;
-    send_file(&mut socket, &file).await?;
-    let back = file.with_extension("back");
-    let len = receive_file(&mut socket, &back).await?;
-    println!("{len:?} bytes came back to {}", back.display());
+    send_file(&mut socket, file).await?;
+    let back = std::env::temp_dir().join("duplexer-streaming.back");
+    let len = receive_file(&mut socket, &back).await?.ok_or("closed without an answer")?;
+    println!("{len} bytes came back to {}", back.display());
     Ok(())
 }

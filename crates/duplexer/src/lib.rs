@@ -15,7 +15,7 @@
 //!
 //! **Logging** goes through `tracing`, under the target `duplexer` and those within. At info: `refused` (a handshake that was
 //! answered with an HTTP error: `peer`, `path` where it is known, `status`, `error`), `handler failed` (`peer`, `path`, `error`). At debug: `accepted`,
-//! `open` (`subprotocol`, `extensions`, `took`), `ping answered` (`rtt`), `closed` (`code`, `reason`, `by`, `cause`, `lasted`),
+//! `open` (`subprotocol`, `extensions`, `took`), `ping answered` (`rtt`), `message skipped` (`kind`, `bytes_max`), `closed` (`code`, `reason`, `by`, `cause`, `lasted`),
 //! `not connected`; all that a connection tells, and what the handler tells while it runs, is inside a span `connection` (`peer` and
 //! `path`, or `url` without its query). At error: a handler that panicked. A connection that opens while `duplexer` is not enabled
 //! at info keeps and costs nothing for it. **Metrics**: see the module `metrics` (feature `metrics`).
@@ -70,7 +70,7 @@ pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
     CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive,
-    Limits, Message, MessageKind, Prepared, SendOptions, SetupError, Text, UriError,
+    Limits, Message, MessageKind, Oversize, Prepared, SendOptions, SetupError, Text, UriError,
 };
 pub use http;
 pub use reconnect::{

@@ -8,6 +8,7 @@
 //! | [`CONNECTIONS_REFUSED`] | counter | openings that led to none, by `status`: that of the HTTP answer, or `none` where a client had none |
 //! | [`CONNECTIONS_CLOSED`] | counter | connections ended, by `code`: the close code, of the peer's own choice `3xxx` and `4xxx` |
 //! | [`MESSAGES_RECEIVED`], [`MESSAGES_SENT`] | counters | messages received whole, and queued whole; discarded ones are not counted |
+//! | [`MESSAGES_SKIPPED`] | counter | messages over their limit that were skipped ([`Oversize::Skip`](crate::Oversize::Skip)) |
 //! | [`RECEIVED_BYTES`], [`SENT_BYTES`] | counters | bytes of open connections as the transport carries them, frame headers counted |
 //! | [`PINGS_RECEIVED`], [`PINGS_SENT`] | counters | pings, the keepalive's included |
 //! | [`PING_RTT_SECONDS`] | histogram | from a ping to its pong |
@@ -37,6 +38,8 @@ pub const CONNECTIONS_CLOSED: &str = "duplexer_connections_closed_total";
 pub const MESSAGES_RECEIVED: &str = "duplexer_messages_received_total";
 /// Counter: messages queued whole.
 pub const MESSAGES_SENT: &str = "duplexer_messages_sent_total";
+/// Counter: messages over their limit that were skipped.
+pub const MESSAGES_SKIPPED: &str = "duplexer_messages_skipped_total";
 /// Counter: bytes read.
 pub const RECEIVED_BYTES: &str = "duplexer_received_bytes_total";
 /// Counter: bytes written.

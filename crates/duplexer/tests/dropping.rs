@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -11,8 +12,10 @@ use duplexer::{
     Client, CloseCode, Deflate, Message, MessageKind, Receiver, SendOptions, Sender, Server,
     WebSocket,
 };
+use futures_util::FutureExt;
 use proptest::prelude::*;
-use support::until;
+use support::{Frame, Peer, client_with, until};
+use tokio::io::DuplexStream;
 use tokio::sync::Barrier;
 
 /// How many polls each future gets before it is dropped, one after another and over again.
@@ -80,18 +83,40 @@ fn message(n: usize, len: usize) -> Message {
     }
 }
 
-/// The number of a message, which is checked to be whole.
-fn number(received: &Message, lens: &[usize]) -> usize {
-    let text = std::str::from_utf8(received.as_bytes()).expect("ASCII");
-    let n = text.split(' ').next().expect("a number").parse().expect("a number");
-    assert_eq!(*received, message(n, lens[n]), "whole, and of its kind");
-    n
+/// Piece `at` of a message that is written in pieces, behind its number.
+fn piece(n: usize, at: usize) -> String {
+    format!(";{at}{}", "x".repeat((n * 3 + at * 5) % 17))
 }
 
-/// What was sent for certain, and what may have been.
+/// The number of a message, which is checked to be whole, and which of its pieces it has where it was written in pieces: each
+/// whole as well.
+fn number(received: &Message, script: &Script) -> (usize, Vec<usize>) {
+    let text = std::str::from_utf8(received.as_bytes()).expect("ASCII");
+    let n = text.split([' ', ';']).next().expect("a number").parse().expect("a number");
+    let (way, len) = script[n];
+    let whole = message(n, len);
+    if !matches!(way, Way::Pieces) {
+        assert_eq!(*received, whole, "whole, and of its kind");
+        return (n, Vec::new());
+    }
+    assert_eq!(received.kind(), whole.kind());
+    let pieces = text.split(';').skip(1).map(|one| {
+        let at = one.trim_end_matches('x').parse().expect("a number");
+        assert_eq!(format!(";{one}"), piece(n, at), "whole");
+        at
+    });
+    (n, pieces.collect())
+}
+
+/// What was heard: messages by their numbers, with the pieces of those that were written in pieces.
+type Heard = Vec<(usize, Vec<usize>)>;
+
+/// What was sent for certain.
 #[derive(Debug, Default)]
 struct Sent {
     certain: Vec<usize>,
+    /// Of messages that were written in pieces, those whose `write` was not dropped. One that was is there whole or not at all.
+    pieces: BTreeMap<usize, Vec<usize>>,
 }
 
 /// Does one thing and drops its future early; notes whether message `n` was certainly queued.
@@ -119,13 +144,17 @@ async fn act(
             let begun = polls.polls(sender.send_stream(whole.kind())).await;
             let Some(writer) = begun else { return };
             let mut writer = writer.expect("it is open");
-            let bytes = whole.into_bytes();
-            for piece in bytes.chunks(5) {
-                // A dropped `write` has queued its piece or not, and does not say which: these are given their time. The
-                // waits for what is queued to leave are not.
-                writer.write(piece).await.expect("it is open");
-                polls.polls(writer.flush()).await;
+            writer.write(n.to_string().as_bytes()).await.expect("it is open");
+            for at in 0..len / 10 {
+                if let Some(written) = polls.polls(writer.write(piece(n, at).as_bytes())).await {
+                    written.expect("it is open");
+                    sent.pieces.entry(n).or_default().push(at);
+                }
+                if at % 3 == 0 {
+                    polls.polls(writer.flush()).await;
+                }
             }
+            // Dropped before it has queued the end, it would leave the message unfinished.
             writer.finish().await.is_ok()
         }
         Way::Flush => {
@@ -148,11 +177,13 @@ async fn act(
 
 /// Receives until the peer's `end`, with futures that are dropped early: whole messages, pieces of messages, and readers that
 /// are kept over several dropped waits.
-async fn hear(receiver: &mut Receiver, lens: &[usize], polls: &mut Patience) -> Vec<usize> {
-    let mut heard = Vec::new();
+async fn hear(receiver: &mut Receiver, script: &Script, polls: &mut Patience) -> Heard {
+    let (mut heard, mut last): (Heard, u64) = (Vec::new(), 0);
     for turn in 0_u64.. {
+        let in_vain = turn - last;
+        assert!(in_vain < TURNS_MAX, "the end is lost, behind {heard:?}");
         // A receiver that is busy elsewhere: the sender reads ahead, and holds what comes for it.
-        let busy = if turn.is_multiple_of(4) { polls.next() * 40 } else { 0 };
+        let busy = if turn.is_multiple_of(4) && in_vain < 100 { polls.next() * 40 } else { 0 };
         for _ in 0..busy {
             tokio::task::yield_now().await;
         }
@@ -164,8 +195,10 @@ async fn hear(receiver: &mut Receiver, lens: &[usize], polls: &mut Patience) -> 
         } else {
             let Some(begun) = polls.polls(receiver.recv_stream()).await else { continue };
             let mut reader = begun.expect("open").expect("a message");
-            let mut bytes = Vec::new();
+            let (mut bytes, mut waits) = (Vec::new(), 0);
             loop {
+                waits += 1;
+                assert!(waits < TURNS_MAX, "the rest of a message is lost, behind {bytes:?}");
                 match polls.polls(reader.chunk()).await {
                     Some(Ok(Some(piece))) => bytes.extend_from_slice(&piece),
                     Some(Ok(None)) => break,
@@ -181,7 +214,8 @@ async fn hear(receiver: &mut Receiver, lens: &[usize], polls: &mut Patience) -> 
         if message.as_text() == Some("end") {
             return heard;
         }
-        heard.push(number(&message, lens));
+        heard.push(number(&message, script));
+        last = turn;
     }
     heard
 }
@@ -189,12 +223,11 @@ async fn hear(receiver: &mut Receiver, lens: &[usize], polls: &mut Patience) -> 
 /// Each end sends all its messages and hears the other's, in two tasks of one future.
 async fn converse(
     socket: WebSocket,
-    script: &Script,
-    polls: Patience,
+    Case { script, polls, deaf, .. }: &Case,
     both: &Barrier,
-) -> (WebSocketEnds, Vec<usize>, Sent) {
+) -> (WebSocketEnds, Heard, Sent) {
     let (sender, mut receiver) = socket.split();
-    let (mut sending_polls, mut hearing_polls) = (polls.clone(), polls);
+    let (mut sending_polls, mut hearing_polls) = (polls.clone(), polls.clone());
     let sending = async {
         let mut sent = Sent::default();
         for (n, (way, len)) in script.iter().enumerate() {
@@ -203,8 +236,13 @@ async fn converse(
         sender.send("end").await.expect("it is open");
         sent
     };
-    let lens: Vec<_> = script.iter().map(|(_, len)| *len).collect();
-    let hearing = hear(&mut receiver, &lens, &mut hearing_polls);
+    let hearing = async {
+        // Meanwhile whoever sends and has to wait reads, and holds what comes.
+        for _ in 0..*deaf {
+            tokio::task::yield_now().await;
+        }
+        hear(&mut receiver, script, &mut hearing_polls).await
+    };
     let (sent, heard) = tokio::join!(sending, hearing);
     // The other end may not be there yet, and wants to be read.
     tokio::select! {
@@ -222,10 +260,27 @@ struct WebSocketEnds {
 
 type Script = Vec<(Way, usize)>;
 
-fn judge(sent: &Sent, heard: &[usize]) {
-    assert!(heard.is_sorted_by(|one, next| one < next), "in order, none twice: {heard:?}");
-    let lost: Vec<_> = sent.certain.iter().filter(|n| !heard.contains(n)).collect();
+/// What both ends do.
+#[derive(Clone, Debug)]
+struct Case {
+    script: Script,
+    polls: Patience,
+    /// How often a receiver passes before it listens at all.
+    deaf: usize,
+    deflate: Option<Deflate>,
+}
+
+fn judge(sent: &Sent, heard: &Heard) {
+    let numbers: Vec<_> = heard.iter().map(|(n, _)| *n).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "in order, none twice: {numbers:?}");
+    let lost: Vec<_> = sent.certain.iter().filter(|n| !numbers.contains(n)).collect();
     assert!(lost.is_empty(), "{lost:?} were lost of {:?}", sent.certain);
+    for (n, pieces) in heard {
+        assert!(pieces.is_sorted_by(|one, next| one < next), "in order, none twice: {pieces:?}");
+        let certain = sent.pieces.get(n).into_iter().flatten();
+        let lost: Vec<_> = certain.filter(|at| !pieces.contains(at)).collect();
+        assert!(lost.is_empty(), "pieces {lost:?} of message {n} were lost");
+    }
 }
 
 /// Closes with futures that are dropped early, and with one that is not in the end.
@@ -239,23 +294,22 @@ async fn close(ends: WebSocketEnds, polls: &mut Patience) {
     drop(ends.receiver);
 }
 
-fn run(script: &Script, polls: &Patience, deflate: Option<Deflate>) {
+fn run(case: &Case) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
     runtime.block_on(until(async {
+        let Case { polls, deflate, .. } = case;
         let client = Client::builder().deflate(deflate.clone()).build();
-        let server = Server::builder().deflate(deflate).build();
+        let server = Server::builder().deflate(deflate.clone()).build();
         let both = Barrier::new(2);
         let (ours, theirs) = tokio::io::duplex(16);
         let (ours, theirs) = (dribble(ours), dribble(theirs));
         let (client, server) = Pair::new().client(&client).server(&server).open_over(ours, theirs);
-        let ((ours, heard_here, sent_here), (theirs, heard_there, sent_there)) = tokio::join!(
-            converse(client, script, polls.clone(), &both),
-            converse(server, script, polls.clone(), &both),
-        );
+        let ((ours, heard_here, sent_here), (theirs, heard_there, sent_there)) =
+            tokio::join!(converse(client, case, &both), converse(server, case, &both),);
         judge(&sent_here, &heard_there);
         judge(&sent_there, &heard_here);
         let (mut one, mut other) = (polls.clone(), polls.clone());
@@ -268,15 +322,118 @@ fn dribble(io: tokio::io::DuplexStream) -> Faulty<tokio::io::DuplexStream> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_dropped_nothing_is_lost(
         script in prop::collection::vec((way(), 0_usize..200), 1..20),
         polls in prop::collection::vec(0_usize..40, 1..12),
+        deaf in prop_oneof![Just(0_usize), 0_usize..8000],
         deflate in prop_oneof![Just(None), Just(Some(Deflate::shared())), Just(Some(Deflate::takeover()))],
     ) {
         prop_assume!(polls.iter().any(|polls| *polls > 6));
-        run(&script, &Patience { polls, at: 0 }, deflate);
+        run(&Case { script, polls: Patience { polls, at: 0 }, deaf, deflate });
     }
 }
+
+/// A call that has to wait, made with a queue that is full.
+type Call = for<'s> fn(&'s Sender) -> std::pin::Pin<Box<dyn Future<Output = ()> + 's>>;
+
+/// Every call of a sender that waits, by its name.
+const CALLS: [(&str, Call); 6] = [
+    ("send", |sender| Box::pin(sender.send("waits").map(drop))),
+    ("feed", |sender| Box::pin(sender.feed("waits").map(drop))),
+    ("flush", |sender| Box::pin(sender.flush().map(drop))),
+    ("ready", |sender| Box::pin(sender.ready().map(drop))),
+    ("ping", |sender| Box::pin(sender.ping().map(drop))),
+    ("send_stream", |sender| {
+        Box::pin(async {
+            // Never gets so far: a writer that is dropped fails the connection.
+            let writer = sender.send_stream(MessageKind::Text).await.expect("it is open");
+            std::mem::forget(writer);
+            panic!("the queue is full");
+        })
+    }),
+];
+
+/// A client whose queue is full, for its peer does not read, in halves.
+async fn stuffed() -> (Sender, Receiver, Peer<DuplexStream>) {
+    let (socket, peer) = client_with(&Client::default(), "", 1000).await;
+    let (sender, receiver) = socket.split();
+    sender.try_send("x".repeat(100_000)).expect("it is open");
+    (sender, receiver, peer)
+}
+
+/// Polls once and drops.
+fn once<F: Future>(future: F) -> Option<F::Output> {
+    future.now_or_never()
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_were_held_outlast_every_call_that_held_them() {
+    for (name, call) in CALLS {
+        for count in 1..8_usize {
+            let (sender, mut receiver, mut peer) = stuffed().await;
+            for n in 0..count {
+                // Read and held by a call that is dropped, with a part of the next message.
+                let text = format!("message {n}");
+                let said = peer.frame(0x81, &text);
+                let (front, back) = said.split_at(n % said.len());
+                peer.sends_bytes(front).await;
+                assert_eq!(once(call(&sender)), None, "{name} waits");
+                peer.sends_bytes(back).await;
+                assert_eq!(once(call(&sender)), None, "{name} waits");
+            }
+            for n in 0..count {
+                let text = format!("message {n}");
+                if n % 2 == 0 {
+                    let held = once(receiver.recv()).expect("it is held").expect("open");
+                    assert_eq!(held.expect("a message").as_text(), Some(&*text), "{name}");
+                } else {
+                    let begun = once(receiver.recv_stream()).expect("it is held").expect("open");
+                    let mut reader = begun.expect("a message");
+                    let held = once(reader.chunk()).expect("it is held").expect("open");
+                    assert_eq!(held.expect("a piece"), text, "{name}");
+                    assert_eq!(once(reader.chunk()).expect("the end").expect("open"), None);
+                }
+                assert_eq!(once(call(&sender)), None, "{name} waits still");
+            }
+            assert!(once(receiver.recv()).is_none(), "{name}: nothing twice");
+            let (flushed, frame) = tokio::join!(sender.flush(), peer.hears());
+            assert!(flushed.is_ok());
+            assert_eq!(frame.payload.len(), 100_000, "{name}: it is whole, whatever was dropped");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_a_writer_held_outlast_its_dropped_writes() {
+    let (socket, mut peer) = client_with(&Client::default(), "", 1000).await;
+    let (sender, mut receiver) = socket.split();
+    let mut writer = sender.send_stream(MessageKind::Binary).await.expect("it is open");
+    while once(writer.write(&[0; 1000])).is_some() {}
+    for n in 0..5 {
+        peer.says(&n.to_string()).await;
+        assert!(once(writer.write(b"dropped")).is_none(), "the queue is full");
+        peer.says(&n.to_string()).await;
+        assert!(once(writer.flush()).is_none(), "the queue is full");
+    }
+    for n in 0..10 {
+        let held = once(receiver.recv()).expect("it is held").expect("open");
+        assert_eq!(held.expect("a message").as_text(), Some(&*(n / 2).to_string()));
+        assert!(once(writer.write(b"dropped")).is_none(), "the queue is full");
+    }
+    // None of the dropped ones was queued.
+    let (finished, frames) = tokio::join!(writer.finish(), async {
+        let mut frames: Vec<Frame> = Vec::new();
+        while frames.last().is_none_or(|last| last.first & 0x80 == 0) {
+            frames.push(peer.hears().await);
+        }
+        frames
+    });
+    finished.expect("it is open");
+    assert!(frames.iter().all(|frame| frame.payload.iter().all(|byte| *byte == 0)));
+}
+
+/// Times that a receiver asks in vain for one message, of a peer that sends a few thousand bytes in all.
+const TURNS_MAX: u64 = 5000;

@@ -5,7 +5,7 @@ mod support;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use duplexer::{CloseCode, Rejection, Request, Server, WebSocket};
+use duplexer::{CloseCode, Limits, Oversize, Rejection, Request, Server, WebSocket};
 use http::StatusCode;
 use support::{dial, host, until};
 
@@ -56,7 +56,11 @@ async fn openings_refusals_failures_and_ends_are_told_with_who_and_where() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .init();
+    let mut limits = Limits::default();
+    limits.message_bytes_max = 1000;
+    limits.oversize = Oversize::Skip;
     let server = Server::builder()
+        .limits(limits)
         .authorize(|request: Request| async move {
             match request.path() {
                 "/no" => Err(Rejection::new(StatusCode::FORBIDDEN, "not you\n")),
@@ -77,6 +81,7 @@ async fn openings_refusals_failures_and_ends_are_told_with_who_and_where() {
     let url = |path: &str| format!("ws://{address}{path}");
 
     let mut socket = until(duplexer::connect(url("/ok?token=secret"))).await.expect("it listens");
+    until(socket.send("x".repeat(1001))).await.expect("it is open");
     until(socket.ping()).await.expect("it answers");
     until(socket.close(4001.into(), "done")).await.expect("it may be sent");
     drop(socket);
@@ -85,6 +90,8 @@ async fn openings_refusals_failures_and_ends_are_told_with_who_and_where() {
     let called = format!("connection{{url=\"{}\"}}", url("/ok"));
     said.hears(&["DEBUG", served, "path=\"/ok\"", ": open", "permessage-deflate"]).await;
     said.hears(&["INFO", served, "path=\"/ok\"", "a handler's own line"]).await;
+    said.hears(&["DEBUG", served, "path=\"/ok\"", "message skipped kind=Text bytes_max=1000"])
+        .await;
     said.hears(&["DEBUG", served, "closed code=4001 reason=\"done\" by=\"client\"", "lasted="])
         .await;
     said.hears(&["DEBUG", &called, ": open", "took="]).await;

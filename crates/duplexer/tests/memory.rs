@@ -3,66 +3,15 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use duplexer::{Client, Deflate, MessageKind, Request, Server, WebSocket};
 use futures_util::FutureExt;
+use support::heap::{Counting, Peak, live};
 use support::{Frame, Peer, client_with, host, host_hyper, open, until, upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Passes everything to the system's allocator, and counts the bytes of the current thread.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: usize, sign: isize) {
-    LIVE.set(LIVE.get() + sign * isize::try_from(bytes).expect("no allocation is that large"));
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-#[allow(unsafe_code, reason = "the trait of allocators is unsafe; all work is the system's")]
-// SAFETY: every call is passed on as it is; counting touches no memory but two thread-local numbers that need no
-// allocation and no destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        count(layout.size(), -1);
-        // SAFETY: `place` came from `System` with this layout.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
 #[global_allocator]
 static HEAP: Counting = Counting;
-
-/// Heap bytes that this thread holds.
-fn live() -> usize {
-    usize::try_from(LIVE.get()).expect("more was allocated than freed")
-}
-
-/// Heap bytes that this thread has held at a time, at most, beyond those held when the peak was last reset.
-struct Peak(isize);
-
-impl Peak {
-    fn from_here() -> Self {
-        PEAK.set(LIVE.get());
-        Self(LIVE.get())
-    }
-
-    fn bytes(&self) -> usize {
-        usize::try_from(PEAK.get() - self.0).expect("a peak is not below")
-    }
-}
 
 /// The length of a message that must not be held.
 const LONG: usize = 64 << 20;

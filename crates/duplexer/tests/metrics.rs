@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use duplexer::metrics as names;
-use duplexer::{CloseCode, Rejection, Request, Server, WebSocket};
+use duplexer::{CloseCode, Limits, Oversize, Rejection, Request, Server, WebSocket};
 use http::StatusCode;
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
@@ -79,7 +79,11 @@ async fn ended(book: &Book, role: &str) {
 async fn connections_messages_bytes_and_pings_are_counted_for_both_roles() {
     let book = Book::default();
     metrics::set_global_recorder(book.clone()).expect("the first");
+    let mut limits = Limits::default();
+    limits.message_bytes_max = 1000;
+    limits.oversize = Oversize::Skip;
     let server = Server::builder()
+        .limits(limits)
         .authorize(|request: Request| async move {
             match request.path() {
                 "/no" => Err(Rejection::new(StatusCode::FORBIDDEN, "no\n")),
@@ -112,7 +116,11 @@ async fn connections_messages_bytes_and_pings_are_counted_for_both_roles() {
     assert_eq!(book.count(names::RECEIVED_BYTES, client), 2 * 5);
     assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 2);
     assert_eq!(book.count(names::RECEIVED_BYTES, hosted), 2 * 9);
+    until(socket.send("x".repeat(1001))).await.expect("it is open");
     until(socket.ping()).await.expect("it answers");
+    assert_eq!(book.count(names::MESSAGES_SKIPPED, hosted), 1);
+    assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 2);
+    assert_eq!(book.count(names::MESSAGES_SKIPPED, client), 0);
     assert_eq!(book.count(names::PINGS_SENT, client), 1);
     assert_eq!(book.count(names::PINGS_RECEIVED, hosted), 1);
     assert_eq!(book.count(names::PING_RTT_SECONDS, client), 1);

@@ -44,6 +44,7 @@ pub(crate) struct TestRun {
     command: Command,
     file: &'static str,
     names: Vec<&'static str>,
+    all_at_once: bool,
 }
 
 impl TestRun {
@@ -51,12 +52,18 @@ impl TestRun {
     pub(crate) fn new(file: &'static str) -> Self {
         let mut command = cargo();
         command.args(["test", "--package", "duplexer-conformance", "--test", file]);
-        Self { command, file, names: Vec::new() }
+        Self { command, file, names: Vec::new(), all_at_once: false }
     }
 
     /// Builds the tests and what they use as they are released.
     pub(crate) fn optimised(mut self) -> Self {
         self.command.arg("--release");
+        self
+    }
+
+    /// Runs all tests of the file at the same time, not one for each processor: they mostly wait.
+    pub(crate) fn all_at_once(mut self) -> Self {
+        self.all_at_once = true;
         self
     }
 
@@ -79,6 +86,9 @@ impl TestRun {
             args.push("--exact".into());
             args.extend(self.names.iter().map(OsString::from));
         }
+        if self.all_at_once {
+            args.push(format!("--test-threads={TESTS_MAX}").into());
+        }
         let status = self.command.args(args).status().context("cannot start cargo")?;
         if !status.success() {
             bail!("the tests in conformance/tests/{}.rs failed ({status})", self.file);
@@ -86,6 +96,9 @@ impl TestRun {
         Ok(())
     }
 }
+
+/// More than any file of tests holds.
+const TESTS_MAX: usize = 64;
 
 fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -44,6 +44,14 @@ pub enum Event<'i> {
     Message(Message),
     /// A piece of a message.
     Chunk(Chunk<'i>),
+    /// A message is over [`Limits::message_bytes_max`](crate::Limits::message_bytes_max), and [`Oversize::Skip`](crate::Oversize::Skip)
+    /// says to go on without it: nothing more comes of it. Told as soon as that is known, which may be long before its end.
+    Skipped {
+        /// The message's kind.
+        kind: MessageKind,
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
     /// A ping arrived (RFC 6455 §5.5.2). While the connection is open its answer is queued already, or follows once fewer
     /// answers wait, unless a later ping's takes its place (§5.5.3); behind a Close of this end's it is not answered.
     Ping(&'i [u8]),

@@ -20,6 +20,7 @@ enum Found {
     Nothing,
     Message(Message),
     Chunk { kind: MessageKind, place: Place, range: Range<usize>, first: bool, last: bool },
+    Skipped { kind: MessageKind, bytes_max: u64 },
     Ping(Range<usize>),
     Pong(Range<usize>),
     Close(CloseReason),
@@ -34,6 +35,7 @@ impl Found {
             Piece::Chunk { kind, place, first, last } => {
                 Self::Chunk { kind, place, range, first, last }
             }
+            Piece::Skipped { kind, bytes_max } => Self::Skipped { kind, bytes_max },
         }
     }
 }
@@ -83,6 +85,7 @@ impl Connection {
                 };
                 Some(Event::Chunk(Chunk { kind, bytes, first, last }))
             }
+            Found::Skipped { kind, bytes_max } => Some(Event::Skipped { kind, bytes_max }),
             Found::Ping(range) => Some(Event::Ping(&input[range])),
             Found::Pong(range) => Some(Event::Pong(&input[range])),
             Found::Close(reason) => Some(Event::Close(reason)),
@@ -158,7 +161,7 @@ impl Connection {
         if self.machine.state() != State::Open || !self.in_frame || self.decoder.is_ahead() {
             return None;
         }
-        self.assembler.room(self.decoder.remaining(), scratch)
+        self.assembler.room(self.decoder.remaining(), &self.limits, scratch)
     }
 
     /// Drops what is left of the incoming message that has begun; the next one is delivered again.
@@ -277,7 +280,9 @@ impl Connection {
         self.in_frame = left > 0;
         Ok(match self.assembler.settle(left, delivery, scratch)? {
             Piece::More | Piece::Stalled => None,
-            piece => Some(Found::of(piece, 0..0)),
+            piece @ (Piece::Message(_) | Piece::Chunk { .. } | Piece::Skipped { .. }) => {
+                Some(Found::of(piece, 0..0))
+            }
         })
     }
 

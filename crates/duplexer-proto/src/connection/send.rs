@@ -161,7 +161,9 @@ impl Connection {
         let Some(writing) = self.writing else {
             return Err(match self.machine.state() {
                 State::Open => SendError::NotStarted,
-                _ => SendError::Closed,
+                State::Closing | State::Answering | State::Failing | State::Closed => {
+                    SendError::Closed
+                }
             });
         };
         let fin = boundary == Boundary::End;

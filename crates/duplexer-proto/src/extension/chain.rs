@@ -132,6 +132,18 @@ impl Chain {
         }
     }
 
+    /// Gives up the incoming message that the `active` extensions decode. Tells whether nothing more of it is to be decoded.
+    pub(crate) fn abandon(&mut self, active: Rsv, scratch: &mut Scratch) -> bool {
+        let mut chosen =
+            self.extensions.iter_mut().filter(|extension| extension.rsv().intersects(active));
+        match (chosen.next(), chosen.next()) {
+            (None, _) => true,
+            (Some(only), None) => only.abandon(scratch),
+            // One may have to go on with what another would no longer put out.
+            (Some(_), Some(_)) => false,
+        }
+    }
+
     fn decode_many(
         &mut self,
         active: Rsv,

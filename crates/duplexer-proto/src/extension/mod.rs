@@ -130,6 +130,14 @@ pub trait Extension: fmt::Debug + Send {
         scratch: &mut Scratch,
         output: &mut Vec<u8>,
     ) -> Result<Decoded, DecodeError>;
+
+    /// Gives up the current incoming message, which is over its limit and to be skipped. True says that nothing more of
+    /// it will be decoded and the next call of [`decode`](Extension::decode) begins another message; false, the default, that it must
+    /// be decoded to its end, since later messages refer to it.
+    fn abandon(&mut self, scratch: &mut Scratch) -> bool {
+        let _ = scratch;
+        false
+    }
 }
 
 /// What follows a piece that is encoded.

@@ -58,6 +58,7 @@ impl Chunking {
 pub(crate) enum Seen {
     Message(Message),
     Chunk { kind: MessageKind, bytes: Vec<u8>, first: bool, last: bool },
+    Skipped { kind: MessageKind, bytes_max: u64 },
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(u16, String),
@@ -78,6 +79,7 @@ impl std::fmt::Debug for Seen {
             Self::Chunk { kind, bytes, first, last } => {
                 write!(f, "Chunk({kind:?}{}, first {first}, last {last})", cut(bytes))
             }
+            Self::Skipped { kind, bytes_max } => write!(f, "Skipped({kind:?}, over {bytes_max})"),
             Self::Ping(payload) => write!(f, "Ping{}", cut(payload)),
             Self::Pong(payload) => write!(f, "Pong{}", cut(payload)),
             Self::Close(code, reason) => write!(f, "Close({code}, {reason:?})"),
@@ -96,6 +98,7 @@ impl From<Event<'_>> for Seen {
                 first: chunk.first,
                 last: chunk.last,
             },
+            Event::Skipped { kind, bytes_max } => Self::Skipped { kind, bytes_max },
             Event::Ping(payload) => Self::Ping(payload.into()),
             Event::Pong(payload) => Self::Pong(payload.into()),
             Event::Close(reason) => Self::Close(reason.code().as_u16(), reason.text().into()),

@@ -26,11 +26,7 @@ impl Dialler {
 
     /// Whether all ways lead to one Unix socket.
     pub(crate) const fn has_unix_socket(&self) -> bool {
-        #[cfg(unix)]
-        let has_one = self.unix_socket.is_some();
-        #[cfg(not(unix))]
-        let has_one = false;
-        has_one
+        self.unix_socket.is_there()
     }
 
     /// A byte stream that leads to the host of `uri`; `tls` is for proxies, the server's own is put on it by the caller. Cancel-safe:

@@ -10,6 +10,12 @@ use crate::transport::Transport;
 pub(crate) struct UnixSocket {}
 
 impl UnixSocket {
+    /// Never.
+    #[allow(clippy::unused_self, reason = "where there are Unix sockets it is asked of one")]
+    pub(super) const fn is_there(&self) -> bool {
+        false
+    }
+
     /// Always `None`.
     #[allow(
         clippy::unused_async,

@@ -122,3 +122,19 @@ impl std::error::Error for DialError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dialled_stream_sends_small_messages_at_once() {
+        // Nagle's algorithm, which TCP_NODELAY turns off, would hold one back until the one before was acknowledged.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let stream = connect("127.0.0.1", port).await.expect("it listens");
+        assert!(stream.nodelay().expect("a TCP stream"));
+    }
+}

@@ -18,6 +18,11 @@ impl UnixSocket {
         Self(Some(path))
     }
 
+    /// Whether there is one.
+    pub(super) const fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// A byte stream that leads to it; `None` where there is none. Cancel-safe: dropped, it leaves nothing open.
     pub(super) async fn connect(&self, by: Instant) -> Option<Result<Transport, DialError>> {
         let path = self.0.as_ref()?;

@@ -393,7 +393,11 @@ impl Driver {
     fn end_from(&mut self, state: State, failure: Failure) {
         let blame = match failure {
             Failure::Aborted => End::Local,
-            _ => End::Remote,
+            Failure::Fault(_)
+            | Failure::Io(_)
+            | Failure::EndOfStream
+            | Failure::PeerLost
+            | Failure::CloseOverdue => End::Remote,
         };
         if matches!(state, State::Open | State::Closing) {
             self.failure.get_or_insert_with(|| Box::new(failure));

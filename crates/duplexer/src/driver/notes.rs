@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duplexer_proto::CloseInfo;
+use duplexer_proto::{CloseInfo, MessageKind};
 
 /// Something beside messages.
 pub(crate) enum Note {
     Ping(Bytes),
     Pong { payload: Bytes, rtt: Option<Duration> },
+    Skipped { kind: MessageKind, bytes_max: u64 },
     Closing(CloseInfo),
 }
 
@@ -27,13 +28,15 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Keeps a control frame that arrived behind `held` messages that nobody has taken yet. Where too many wait, the oldest is
+    /// Keeps what came behind `held` messages that nobody has taken yet. Where too many wait, the oldest is
     /// forgotten.
     pub(super) fn keep(&mut self, held: usize, note: Note) {
         if self.waiting.len() >= NOTES_MAX {
             match self.waiting.front() {
                 Some((_, Note::Closing(_))) => return,
-                Some((_, Note::Ping(_) | Note::Pong { .. })) | None => self.waiting.pop_front(),
+                Some((_, Note::Ping(_) | Note::Pong { .. } | Note::Skipped { .. })) | None => {
+                    self.waiting.pop_front()
+                }
             };
         }
         self.waiting.push_back((self.taken + held as u64, note));

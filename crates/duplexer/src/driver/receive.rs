@@ -23,7 +23,7 @@ pub(crate) struct Piece {
 pub(super) enum Parsed {
     Message(Message),
     Piece(Piece),
-    /// A control frame, which was attended to.
+    /// A control frame, which was attended to, or a message that is skipped.
     Noted,
     Nothing,
 }
@@ -190,7 +190,7 @@ impl Driver {
         parsed
     }
 
-    /// The same, up to the next control frame at most; the caller weighs what that leaves unfinished.
+    /// The same, up to the next control frame or skipped message at most; the caller weighs what that leaves unfinished.
     pub(super) fn parse_next(&mut self, delivery: Delivery, local: &mut Local) -> Parsed {
         while self.has_unparsed() && !self.is_resting() {
             let unread = self.input.unread();
@@ -234,6 +234,14 @@ impl Driver {
                         Bytes::copy_from_slice(chunk.bytes)
                     };
                     Some(Parsed::Piece(Piece { kind, bytes, last }))
+                }
+                Some(Event::Skipped { kind, bytes_max }) => {
+                    counted = self.account.message(&mut self.seldom);
+                    self.watch.message_skipped(kind, bytes_max);
+                    if let Some(notes) = self.seldom.notes() {
+                        notes.keep(held, Note::Skipped { kind, bytes_max });
+                    }
+                    Some(Parsed::Noted)
                 }
                 Some(Event::Ping(payload)) => {
                     counted = self.account.control(&mut self.seldom);

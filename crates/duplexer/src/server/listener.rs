@@ -50,3 +50,23 @@ impl Accept for TcpListener {
         Poll::Ready(Ok(Accepted(prepared.map(|addresses| (Transport::Tcp(stream), addresses)))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_stream_sends_small_messages_at_once() {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let _client = TcpStream::connect(address).await.expect("it listens");
+        let accepted = poll_fn(|cx| Accept::poll_accept(&mut listener, cx)).await;
+        let (transport, _) = accepted.expect("it listens").0.expect("it is open");
+        let Transport::Tcp(stream) = transport else { unreachable!("a TCP listener's") };
+        assert!(stream.nodelay().expect("a TCP stream"));
+    }
+}

@@ -193,7 +193,6 @@ async fn read_and_answer<S>(
     }
     let (opening, early) = read_head(inner, transport).await?;
     match opening {
-        Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
         Opening::WebSocket { request, .. } => {
             let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
             transport.write_all(&accepted.acceptance.response_bytes()).await?;
@@ -201,6 +200,9 @@ async fn read_and_answer<S>(
             accepted.early = early;
             Ok(Answer::Accepted(Box::new(accepted)))
         }
+        Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
+        Opening::Plain { .. } => Err(OpenError::NotWebSocket),
+        // What a later protocol crate may know is no WebSocket to this one.
         _ => Err(OpenError::NotWebSocket),
     }
 }
@@ -234,6 +236,8 @@ async fn read_head<S>(
         if let Some(opening) = handshake.receive(&buffer[..len])? {
             let early = match &opening {
                 Opening::WebSocket { consumed, .. } => &buffer[*consumed..len],
+                Opening::Plain { .. } => &[],
+                // As above.
                 _ => &[],
             };
             let early = Bytes::copy_from_slice(early);
@@ -346,11 +350,25 @@ impl OpenError {
     /// Tells those who run the server.
     pub(crate) fn report(&self, addresses: Addresses) {
         let status = self.response().map(|response| response.status());
-        let path = match self {
-            Self::Decided { path, .. } => Some(path.as_str()),
-            _ => None,
-        };
-        report::refused(addresses.peer, path, status, self);
+        report::refused(addresses.peer, self.path(), status, self);
+    }
+
+    /// The request's path, where it is known.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Decided { path, .. } => Some(path),
+            Self::Io(_)
+            | Self::Tls(_)
+            | Self::TlsTimedOut { .. }
+            | Self::Gone
+            | Self::Shutdown
+            | Self::NotWebSocket
+            | Self::Proxy(_)
+            | Self::Over(..)
+            | Self::Request(_)
+            | Self::Rejected(_)
+            | Self::Settings(_) => None,
+        }
     }
 
     /// The HTTP answer, where there is somebody to read it.

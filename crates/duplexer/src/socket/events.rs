@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use duplexer_proto::{CloseInfo, Message};
+use duplexer_proto::{CloseInfo, Message, MessageKind};
 use futures_core::Stream;
 
 use crate::driver::{Driver, Happening, Note};
@@ -37,6 +37,14 @@ pub enum Event {
     Open,
     /// A message.
     Message(Message),
+    /// A message is over [`Limits::message_bytes_max`](crate::Limits::message_bytes_max), and is skipped as
+    /// [`Oversize::Skip`](crate::Oversize::Skip) demands: nothing more comes of it. Told as soon as that is known.
+    Skipped {
+        /// Its kind.
+        kind: MessageKind,
+        /// The limit, in bytes.
+        bytes_max: u64,
+    },
     /// The peer has sent a ping (RFC 6455 §5.5.2). It is answered already, unless a later one is answered in its place or
     /// the connection is closing.
     Ping(Bytes),
@@ -90,6 +98,9 @@ impl Events<'_> {
                 Happening::Message(message) => Some(Event::Message(message)),
                 Happening::Note(Note::Ping(payload)) => Some(Event::Ping(payload)),
                 Happening::Note(Note::Pong { payload, rtt }) => Some(Event::Pong { payload, rtt }),
+                Happening::Note(Note::Skipped { kind, bytes_max }) => {
+                    Some(Event::Skipped { kind, bytes_max })
+                }
                 Happening::Note(Note::Closing(info)) => Some(Event::Closing(info)),
                 Happening::Closed => closed(driver),
             })
@@ -129,7 +140,7 @@ impl WebSocket {
     /// Everything that happens, instead of [`recv`](WebSocket::recv): messages, control frames, and the way to the end.
     ///
     /// The first call begins to keep what happens beside messages; from then on nothing is lost between two calls, so that
-    /// `socket.events().next()` in a loop that also sends misses nothing. At most 64 control frames wait to be asked for: a peer
+    /// `socket.events().next()` in a loop that also sends misses nothing. At most 64 of these wait to be asked for: a peer
     /// that sends more has the oldest forgotten. A connection whose events nobody has asked for keeps nothing.
     ///
     /// For those who know the `WebSocket` of browsers (WHATWG):

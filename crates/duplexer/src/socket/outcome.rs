@@ -51,13 +51,15 @@ pub enum RecvError {
 impl RecvError {
     /// What the end of a driver's connection means to a receiver.
     pub(crate) fn outcome(driver: &Driver) -> Result<(), Self> {
-        match driver.failure.as_deref() {
+        let lost = match driver.failure.as_deref() {
             Some(Failure::Fault(fault)) => return Err(Self::Fault(fault.clone())),
             Some(Failure::PeerLost) => return Err(Self::PeerLost),
             Some(Failure::CloseOverdue) => return Err(Self::CloseOverdue),
             Some(Failure::Aborted) => return Err(Self::Aborted),
-            Some(Failure::Io(_) | Failure::EndOfStream) | None => {}
-        }
+            Some(Failure::Io(error)) => Self::Io(error.clone()),
+            Some(Failure::EndOfStream) => Self::EndOfStream,
+            None => Self::Aborted,
+        };
         match driver.conn.close_info() {
             // A peer's Close counts even where writing had failed before it was read.
             Some(info) if info.clean => match (info.initiator, info.reason.code()) {
@@ -67,11 +69,7 @@ impl RecvError {
                 }
                 (End::Remote, _) => Err(Self::Closed(info.clone())),
             },
-            _ => Err(match driver.failure.as_deref() {
-                Some(Failure::Io(error)) => Self::Io(error.clone()),
-                Some(Failure::EndOfStream) => Self::EndOfStream,
-                _ => Self::Aborted,
-            }),
+            Some(_) | None => Err(lost),
         }
     }
 
@@ -119,7 +117,11 @@ impl std::error::Error for RecvError {
         match self {
             Self::Io(error) => Some(error),
             Self::Fault(fault) => Some(fault),
-            _ => None,
+            Self::Closed(_)
+            | Self::EndOfStream
+            | Self::PeerLost
+            | Self::CloseOverdue
+            | Self::Aborted => None,
         }
     }
 }
@@ -156,7 +158,10 @@ impl SendError {
         match driver.failure.as_deref() {
             Some(Failure::Io(error)) => Self::Io(error.clone()),
             Some(Failure::PeerLost) => Self::PeerLost,
-            _ => Self::Closed(driver.conn.close_info().cloned()),
+            Some(
+                Failure::Fault(_) | Failure::EndOfStream | Failure::CloseOverdue | Failure::Aborted,
+            )
+            | None => Self::Closed(driver.conn.close_info().cloned()),
         }
     }
 }

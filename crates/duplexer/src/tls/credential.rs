@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 
 use crate::tls::provider::{CryptoProvider, NoProvider};
+use crate::tls::reason;
 
 /// An X.509 certificate, such as that of an authority to trust. Cheap to clone.
 ///
@@ -70,7 +71,7 @@ impl Certificate {
     fn checked(der: &[u8]) -> Result<Self, CertificateFault> {
         let sound = RootCertStore::empty().add(CertificateDer::from_slice(der));
         sound
-            .map_err(|error| CertificateFault::CertificateInvalid { reason: error.to_string() })?;
+            .map_err(|error| CertificateFault::CertificateInvalid { reason: reason::of(&error) })?;
         Ok(Self(der.into()))
     }
 
@@ -156,7 +157,7 @@ impl Identity {
     ) -> Result<Self, CertificateFault> {
         for certificate in &chain {
             ParsedCertificate::try_from(certificate).map_err(|error| {
-                CertificateFault::CertificateInvalid { reason: error.to_string() }
+                CertificateFault::CertificateInvalid { reason: reason::of(&error) }
             })?;
         }
         let identity = Self(Arc::new(Parts { chain, key }));
@@ -342,7 +343,7 @@ pub enum CertificateFault {
     },
     /// There is no certificate in it.
     CertificateMissing,
-    /// A certificate is broken.
+    /// A certificate is broken, or of a version that is not read.
     CertificateInvalid {
         /// How.
         reason: String,
@@ -390,7 +391,9 @@ impl fmt::Display for CertificateFault {
             Self::CertificateMissing => {
                 f.write_str("there is no certificate in it (`-----BEGIN CERTIFICATE-----`)")
             }
-            Self::CertificateInvalid { reason } => write!(f, "a certificate is broken: {reason}"),
+            Self::CertificateInvalid { reason } => {
+                write!(f, "a certificate cannot be used: {reason}")
+            }
             Self::KeyMissing => {
                 f.write_str("there is no private key in it (`-----BEGIN PRIVATE KEY-----`)")
             }

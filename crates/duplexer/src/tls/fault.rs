@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 /// There is no TLS with a peer.
 ///
 /// ```
@@ -107,7 +109,7 @@ pub enum TlsFault {
     /// The peer does not speak TLS.
     NotTls {
         /// The first bytes that it sent, at most 64.
-        start: Vec<u8>,
+        start: Bytes,
     },
     /// The peer speaks no version of TLS, no cipher suite or no application protocol that this end speaks too.
     Incompatible {

@@ -14,6 +14,8 @@ mod judge;
 #[cfg(feature = "tls")]
 mod provider;
 #[cfg(feature = "tls")]
+mod reason;
+#[cfg(feature = "tls")]
 mod server;
 #[cfg(feature = "tls")]
 mod settings;

@@ -11,6 +11,7 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::fault::TlsFault;
 use crate::tls::info::{TlsInfo, TlsVersion};
+use crate::tls::reason;
 use crate::tls::watched::{Watched, is_foreign};
 use crate::transport::Transport;
 
@@ -113,7 +114,7 @@ fn in_our_words(error: io::Error) -> io::Error {
 pub(super) fn failed(error: io::Error, watched: Watched) -> (TlsFault, Transport) {
     let (heard, io) = watched.into_parts();
     let fault = match rustls_error(error) {
-        Ok(_) if is_foreign(&heard) => TlsFault::NotTls { start: heard },
+        Ok(_) if is_foreign(&heard) => TlsFault::NotTls { start: heard.into() },
         Ok(error) => fault(&error),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             TlsFault::Ended { heard: !heard.is_empty() }
@@ -164,30 +165,8 @@ fn certificate(error: &CertificateError) -> TlsFault {
             expected: expected.to_str().into_owned(),
             presented: presented.iter().map(|name| plain_name(name)).collect(),
         },
-        error => TlsFault::Certificate { reason: reason(error) },
+        error => TlsFault::Certificate { reason: reason::of_certificate(error) },
     }
-}
-
-fn reason(error: &CertificateError) -> String {
-    use CertificateError as E;
-    let known = match error {
-        E::BadEncoding => "it is not sound DER",
-        E::Revoked => "it was revoked",
-        E::BadSignature => "a signature is wrong",
-        E::UnhandledCriticalExtension => "it has a critical extension that is not known here",
-        E::UnknownRevocationStatus => "it is not known whether it was revoked",
-        E::ApplicationVerificationFailure => "the platform does not accept it",
-        _ => {
-            let said = error.to_string();
-            return match said.contains("CaUsedAsEndEntity") {
-                true => {
-                    "it is that of an authority (CA:TRUE), which may not be a server's".to_owned()
-                }
-                false => said,
-            };
-        }
-    };
-    known.to_owned()
 }
 
 /// A name as a certificate has it: `DnsName("example.com")` is shown as `example.com`.

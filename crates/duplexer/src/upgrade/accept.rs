@@ -217,17 +217,35 @@ fn judge_late<S>(
 
 /// Closes a connection that would have been refused.
 async fn close<S>(accepted: Accepted<S>, transport: Transport, error: &OpenError) {
-    let (code, reason) = match error {
-        OpenError::Over(..) => (CloseCode::TRY_AGAIN_LATER, "too many connections or openings"),
-        _ => {
-            (CloseCode::POLICY_VIOLATION, "the server's setting `origins` does not allow this page")
-        }
-    };
+    let (code, reason) = parting_words(error);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let input = Input::starting_with(&accepted.early);
     let mut socket = WebSocket::unhosted(connection, transport, input, agreed);
     // The code may be sent and the reason is short.
     let _ = socket.close(code, reason).await;
+}
+
+/// What a client is told whose connection is open, and would have been refused. Each in words that are short.
+fn parting_words(error: &OpenError) -> (CloseCode, &'static str) {
+    match error {
+        OpenError::Over(..) => (CloseCode::TRY_AGAIN_LATER, "too many connections or openings"),
+        OpenError::Rejected(_) => {
+            (CloseCode::POLICY_VIOLATION, "the server's setting `origins` does not allow this page")
+        }
+        OpenError::Decided { error, .. } => parting_words(error),
+        // Judged before the answer.
+        OpenError::Io(_)
+        | OpenError::Tls(_)
+        | OpenError::TlsTimedOut { .. }
+        | OpenError::Gone
+        | OpenError::Shutdown
+        | OpenError::NotWebSocket
+        | OpenError::Proxy(_)
+        | OpenError::Request(_)
+        | OpenError::Settings(_) => {
+            (CloseCode::INTERNAL_ERROR, "the server cannot keep this connection")
+        }
+    }
 }
 
 /// Finds out what was not told; a TCP stream is set to send small messages at once.

@@ -9,8 +9,8 @@ use duplexer_proto::{CloseCode, Role};
 
 use crate::metrics::{
     CONNECTIONS_CLOSED, CONNECTIONS_OPEN, CONNECTIONS_OPENED, CONNECTIONS_REFUSED,
-    HANDSHAKE_SECONDS, MESSAGES_RECEIVED, MESSAGES_SENT, PING_RTT_SECONDS, PINGS_RECEIVED,
-    PINGS_SENT, RECEIVED_BYTES, SENT_BYTES,
+    HANDSHAKE_SECONDS, MESSAGES_RECEIVED, MESSAGES_SENT, MESSAGES_SKIPPED, PING_RTT_SECONDS,
+    PINGS_RECEIVED, PINGS_SENT, RECEIVED_BYTES, SENT_BYTES,
 };
 
 /// What one role's connections count in.
@@ -20,6 +20,7 @@ struct Handles {
     opened: Counter,
     messages_received: Counter,
     messages_sent: Counter,
+    messages_skipped: Counter,
     bytes_received: Counter,
     bytes_sent: Counter,
     pings_received: Counter,
@@ -45,6 +46,7 @@ impl Handles {
             opened: counter!(CONNECTIONS_OPENED, "role" => role),
             messages_received: counter!(MESSAGES_RECEIVED, "role" => role),
             messages_sent: counter!(MESSAGES_SENT, "role" => role),
+            messages_skipped: counter!(MESSAGES_SKIPPED, "role" => role),
             bytes_received: counter!(RECEIVED_BYTES, "role" => role),
             bytes_sent: counter!(SENT_BYTES, "role" => role),
             pings_received: counter!(PINGS_RECEIVED, "role" => role),
@@ -83,6 +85,10 @@ impl Meter {
     #[inline]
     pub(super) fn message_sent(&self) {
         self.0.messages_sent.increment(1);
+    }
+
+    pub(super) fn message_skipped(&self) {
+        self.0.messages_skipped.increment(1);
     }
 
     pub(super) fn ping_received(&self) {
@@ -140,6 +146,7 @@ fn describe() {
         (CONNECTIONS_CLOSED, "Connections ended, by close code"),
         (MESSAGES_RECEIVED, "Messages received whole"),
         (MESSAGES_SENT, "Messages queued whole"),
+        (MESSAGES_SKIPPED, "Messages over their limit that were skipped"),
         (PINGS_RECEIVED, "Pings received"),
         (PINGS_SENT, "Pings sent"),
     ] {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duplexer_proto::{CloseCode, CloseInfo, Role};
+use duplexer_proto::{CloseCode, CloseInfo, MessageKind, Role};
 
 #[cfg(feature = "metrics")]
 pub(crate) use meter::{Meter, opening};
@@ -61,6 +61,12 @@ impl Watch {
     #[inline]
     pub(crate) fn message_sent(&self) {
         self.meter.message_sent();
+    }
+
+    /// A message is over its limit and skipped.
+    pub(crate) fn message_skipped(&self, kind: MessageKind, bytes_max: u64) {
+        self.meter.message_skipped();
+        self.traced(|| tracing::debug!(?kind, bytes_max, "message skipped"));
     }
 
     /// A ping has arrived.

@@ -24,6 +24,8 @@ impl Meter {
     #[inline]
     pub(super) const fn message_sent(&self) {}
 
+    pub(super) const fn message_skipped(&self) {}
+
     pub(super) const fn ping_received(&self) {}
 
     pub(super) const fn ping_sent(&self) {}

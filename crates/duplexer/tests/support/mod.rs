@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod frames;
+pub(crate) mod heap;
 mod lab;
 mod opening;
 mod peer;

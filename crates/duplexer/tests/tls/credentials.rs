@@ -105,13 +105,26 @@ fn pieces_of_pem_are_no_certificates() {
     }
     for (text, says) in [
         ("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", "base64"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "is broken"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "cannot be used: it is not sound DER",
+        ),
         ("-----BEGIN CERTIFICATE\nAAAA\n", "first line is wrong"),
         ("", "no certificate"),
     ] {
         let (_, said) = told(Certificate::from_pem(text.as_bytes()));
         assert!(said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn a_certificate_of_version_1_is_told_with_what_to_do() {
+    // What `openssl x509 -req` makes where nobody asks for extensions (RFC 5280 §4.1.2.1).
+    let identity = Identity::from_pem_files(fixture("version1.pem"), fixture("ec.pkcs8.key"));
+    let (error, said) = told(identity);
+    assert!(matches!(error.fault(), CertificateFault::CertificateInvalid { .. }), "{error:?}");
+    assert!(said.contains("version1.pem") && said.contains("X.509 version 1"), "{said}");
+    assert!(said.contains("-extfile"), "{said}");
 }
 
 #[test]

@@ -54,4 +54,8 @@ impl Extension for Codec {
             .decode(input, end, room, scratch.part::<DeflatePool>(), output)
             .map_err(|fault| DecodeError { extension: NAME, fault })
     }
+
+    fn abandon(&mut self, scratch: &mut Scratch) -> bool {
+        self.decoder.abandon(scratch.part::<DeflatePool>())
+    }
 }

@@ -58,6 +58,15 @@ impl Decoder {
         }
         Ok(Decoded { consumed, done: drained })
     }
+
+    /// Gives up the current message, unless the window is taken over: then what follows may refer to it. Tells which.
+    pub(super) fn abandon(&mut self, pool: &mut DeflatePool) -> bool {
+        if !self.takeover {
+            self.begun = false;
+            self.inflater.take().into_iter().for_each(|inflater| pool.give_inflater(inflater));
+        }
+        !self.takeover
+    }
 }
 
 impl fmt::Debug for Decoder {

@@ -109,7 +109,15 @@ impl fmt::Display for ProxyError {
                 return write!(f, "cannot reach the proxy {proxy}, named by {named_by}: {error}");
             }
             ProxyFault::Target(error) => return write!(f, "{error} (proxy {proxy})"),
-            _ => {
+            ProxyFault::Tls(_)
+            | ProxyFault::CredentialsWanted { .. }
+            | ProxyFault::Refused { .. }
+            | ProxyFault::Garbage { .. }
+            | ProxyFault::HeadTooLarge { .. }
+            | ProxyFault::Closed
+            | ProxyFault::Io(_)
+            | ProxyFault::TimedOut { .. }
+            | ProxyFault::Socks(_) => {
                 write!(f, "no tunnel to {target} through the proxy {proxy}, named by {named_by}: ")?
             }
         }

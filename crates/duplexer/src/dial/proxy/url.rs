@@ -199,9 +199,9 @@ impl fmt::Display for ProxyUrlError {
                  socks4a are",
                 scheme.escape_debug()
             ),
-            Self::HostMissing => f.write_str("there is no host in it"),
-            Self::Syntax { fault } => write!(f, "it is no URL: {fault}"),
-            Self::NotUtf8 => f.write_str("its percent-decoded text is not UTF-8"),
+            Self::HostMissing => f.write_str("the proxy's URL names no host"),
+            Self::Syntax { fault } => write!(f, "the proxy's URL is none: {fault}"),
+            Self::NotUtf8 => f.write_str("the proxy's URL is not UTF-8 once percent-decoded"),
             Self::CredentialsUnfit { rule } => f.write_str(rule),
         }
     }
