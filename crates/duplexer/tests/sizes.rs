@@ -159,7 +159,8 @@ fn costs_grow_with_the_length_alone(costs: &[Cost]) {
     }
     let [.., mebibyte, _, longest] = costs else { panic!("too few lengths") };
     let times = (longest.len / mebibyte.len) as u64;
-    assert!(longest.taken <= mebibyte.taken * times * 11 / 10, "{mebibyte:?} {longest:?}");
+    // The shorter one may find a buffer that was used before.
+    assert!(longest.taken <= mebibyte.taken * times * 13 / 10, "{mebibyte:?} {longest:?}");
     assert!(longest.calls <= mebibyte.calls * times * 11 / 10, "{mebibyte:?} {longest:?}");
 }
 

@@ -145,16 +145,17 @@ impl Connection {
     /// let mut input = b"\x82\x7f\0\0\0\0\0\x01\x38\x80".to_vec(); // 80,000 bytes
     /// input.extend([7; 40_000]);
     /// client.receive(&mut input, Delivery::Whole, &mut scratch)?;
-    /// let mut room = client.room(&scratch).expect("half of it is to come");
-    /// assert!(room.remaining_mut() <= 40_000);
-    /// while client.room(&scratch).is_some_and(|room| room.remaining_mut() > 0) {
-    ///     let mut room = client.room(&scratch).expect("just looked at");
-    ///     room.put_bytes(7, room.remaining_mut());
+    /// let message = loop {
+    ///     let mut room = client.room(&scratch).expect("half of it is to come");
+    ///     let len = room.remaining_mut().min(40_000);
+    ///     room.put_bytes(7, len); // read from the transport
+    ///     drop(room);
     ///     let received = client.receive(&mut [], Delivery::Whole, &mut scratch)?;
     ///     if let Some(Event::Message(message)) = received.event {
-    ///         assert_eq!(message.len(), 80_000);
+    ///         break message;
     ///     }
-    /// }
+    /// };
+    /// assert_eq!(message.len(), 80_000);
     /// # Ok::<(), duplexer_proto::Fault>(())
     /// ```
     pub fn room<'c>(&'c mut self, scratch: &Scratch) -> Option<impl BufMut + use<'c>> {
