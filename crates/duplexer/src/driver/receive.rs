@@ -1,10 +1,12 @@
 //! The incoming side of a driver: messages whole or in pieces for a receiver, or held back for one while somebody else
 //! waits for control frames.
 
+use std::mem::take;
+use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use duplexer_proto::{Delivery, Event, Message, MessageKind, State};
+use duplexer_proto::{Delivery, Event, Fault, Message, MessageKind, State};
 
 use crate::clock;
 use crate::driver::failure::Failure;
@@ -197,13 +199,7 @@ impl Driver {
             let place = unread.as_ptr_range();
             let received = match self.conn.receive(unread, delivery, &mut local.scratch) {
                 Ok(received) => received,
-                Err(fault) => {
-                    self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
-                    self.input.clear(local);
-                    self.news = true;
-                    self.note_closing();
-                    return Parsed::Noted;
-                }
+                Err(fault) => return self.broke(fault, local),
             };
             let mut consumed = received.consumed;
             let mut counted = Ok(());
@@ -223,15 +219,9 @@ impl Driver {
                         self.watch.message_received();
                     }
                     let (kind, last) = (chunk.kind, chunk.last);
-                    let at = chunk.bytes.as_ptr();
-                    let bytes = if chunk.bytes.len() >= LENT_BYTES_MIN && place.contains(&at) {
-                        let start = at.addr() - place.start.addr();
-                        let range = start..start + chunk.bytes.len();
-                        let lent = self.input.lend(range, consumed, local);
-                        consumed = 0;
-                        lent
-                    } else {
-                        Bytes::copy_from_slice(chunk.bytes)
+                    let bytes = match large_within(chunk.bytes, &place) {
+                        Some(range) => self.input.lend(range, take(&mut consumed), local),
+                        None => Bytes::copy_from_slice(chunk.bytes),
                     };
                     Some(Parsed::Piece(Piece { kind, bytes, last }))
                 }
@@ -287,6 +277,25 @@ impl Driver {
         }
         Parsed::Nothing
     }
+
+    /// The peer broke a rule: it is heard no more.
+    fn broke(&mut self, fault: Fault, local: &mut Local) -> Parsed {
+        self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
+        self.input.clear(local);
+        self.news = true;
+        self.note_closing();
+        Parsed::Noted
+    }
+}
+
+/// Where in the input at `place` a piece of a message is, if it is there and large.
+fn large_within(piece: &[u8], place: &Range<*const u8>) -> Option<Range<usize>> {
+    let at = piece.as_ptr();
+    if piece.len() < LENT_BYTES_MIN || !place.contains(&at) {
+        return None;
+    }
+    let start = at.addr() - place.start.addr();
+    Some(start..start + piece.len())
 }
 
 /// From this length on a piece of a message takes the read buffer that it is in, at least half of it, along.

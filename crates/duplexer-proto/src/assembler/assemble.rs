@@ -1,46 +1,16 @@
-//! Makes messages of frames (RFC 6455 §5.4): the order of frames, the extensions' decoding, UTF-8 and size, for a
-//! message of any length. Hands out pieces as they arrive, or the whole message when asked.
-//!
-//! Holds bytes of an unfinished message only, and no more than were received. Knows no control frames.
-
-use std::fmt;
+//! The incoming messages of a connection, one after another: what has come of the one that has begun, and what becomes of it.
 
 use bytes::buf::Limit;
-use bytes::{BufMut as _, Bytes};
 
+use crate::assembler::bound::{Bound, MessageError};
+use crate::assembler::delivery::{Delivery, Piece, Place, Progress, Rest};
+use crate::assembler::gathered::Gathered;
 use crate::extension::{Chain, DecodeError, Decoded};
 use crate::frame::{Header, Opcode, Rsv};
 use crate::limits::{Limits, Oversize};
-use crate::mask::masked;
 use crate::message::{Message, MessageKind};
-use crate::recycle::LARGE_BYTES_MIN;
 use crate::scratch::Scratch;
 use crate::utf8::Utf8Check;
-
-/// How the caller wants the messages that arrive.
-///
-/// ```
-/// use duplexer_proto::Delivery;
-/// assert_eq!(Delivery::default(), Delivery::Whole);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    /// Each message in one piece, up to [`Limits::message_bytes_max`]; over it [`Limits::oversize`] says what to do. Of one that was begun in chunks, what is left: as
-    /// binary where that starts inside a character of a text.
-    #[default]
-    Whole,
-    /// Pieces as they arrive, up to [`Limits::stream_bytes_max`].
-    Chunks,
-    /// As `Whole`, but a message that outgrows `bytes_max` or its limit is left where it is instead of failing: for a
-    /// caller that only wants the control frames behind it. The limit of a message that was begun in chunks is
-    /// [`Limits::stream_bytes_max`]. The next delivery that is not `Hold` takes or fails what was left.
-    Hold {
-        /// Bytes of one message that are held.
-        bytes_max: usize,
-    },
-    /// Nothing: messages are checked and dropped.
-    Discard,
-}
 
 /// The incoming messages of one connection.
 #[derive(Debug, Default)]
@@ -67,63 +37,9 @@ struct Open {
     charged: u64,
     /// Payload bytes that the headers so far have declared, before decoding.
     wire: u64,
-    /// What was gathered.
-    whole: Vec<u8>,
-    /// How many bytes at the front of `whole`, of a message that no extension transforms, are unmasked and checked. Those behind
-    /// were received straight into it.
-    settled: usize,
+    whole: Gathered,
     /// What is wrong with the bytes behind those that were over the limit, to be told after these.
     broken: Option<DecodeError>,
-}
-
-/// Who wants the rest of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
-    Wanted,
-    /// Nobody: it is checked and dropped.
-    Unwanted,
-    /// Nobody may have it, since it is over its limit: it is dropped, and decoded only where later messages refer to it.
-    Skipped {
-        decodes: bool,
-    },
-}
-
-/// What came of some payload bytes.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    /// Bytes that were taken.
-    pub(crate) consumed: usize,
-    pub(crate) piece: Piece,
-}
-
-/// What there is to hand out.
-#[derive(Debug)]
-pub(crate) enum Piece {
-    /// Nothing yet.
-    More,
-    /// Nothing, and asking again changes nothing until there are bytes or the delivery changes.
-    Stalled,
-    /// A whole message.
-    Message(Message),
-    /// A piece of a message.
-    Chunk { kind: MessageKind, place: Place, first: bool, last: bool },
-    /// Nothing, for the message is over its limit of `bytes_max`.
-    Skipped { kind: MessageKind, bytes_max: u64 },
-}
-
-impl Piece {
-    const fn stalled_unless(moved: bool) -> Self {
-        if moved { Self::More } else { Self::Stalled }
-    }
-}
-
-/// Where the bytes of a piece are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// At the front of the payload, all that was taken.
-    Input,
-    /// In [`Scratch::output`].
-    Output,
 }
 
 impl Assembler {
@@ -146,8 +62,7 @@ impl Assembler {
     pub(crate) fn discard_rest(&mut self) {
         if let Some(open) = self.open.as_mut().filter(|open| open.rest == Rest::Wanted) {
             open.rest = Rest::Unwanted;
-            open.whole = Vec::new();
-            open.settled = 0;
+            open.whole = Gathered::default();
         }
     }
 
@@ -167,25 +82,17 @@ impl Assembler {
         scratch: &Scratch,
     ) -> Option<Limit<&mut Vec<u8>>> {
         let open = self.open.as_deref_mut()?;
-        let gathers =
-            open.active.is_empty() && open.rest == Rest::Wanted && open.settled >= DIRECT_BYTES_MIN;
-        // What is over the limit is for `payload` to judge.
-        let left = left.min(limits.message_bytes_max.saturating_sub(open.charged));
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        if !gathers || open.unsettled() > 0 || left < DIRECT_BYTES_MIN {
+        if !open.active.is_empty() || open.rest != Rest::Wanted {
             return None;
         }
-        if open.whole.len() == open.whole.capacity() {
-            open.grow(DIRECT_BYTES_MIN, left - DIRECT_BYTES_MIN, scratch);
-        }
-        let spare = open.whole.capacity() - open.whole.len();
-        Some((&mut open.whole).limit(spare.min(left)))
+        // What is over the limit is for `payload` to judge.
+        let left = left.min(limits.message_bytes_max.saturating_sub(open.charged));
+        open.whole.room(usize::try_from(left).unwrap_or(usize::MAX), open.fin, scratch)
     }
 
     /// The bytes that were received straight into the message and are not settled.
     pub(crate) fn unsettled(&mut self) -> Option<&mut [u8]> {
-        let open = self.open.as_mut().filter(|open| open.unsettled() > 0)?;
-        Some(&mut open.whole[open.settled..])
+        self.open.as_mut()?.whole.unsettled()
     }
 
     /// Checks those bytes, which are unmasked now; `left` bytes of the frame follow after them. Hands out the message where
@@ -198,11 +105,11 @@ impl Assembler {
     ) -> Result<Piece, MessageError> {
         let open = self.open.as_mut().expect("only a message that has begun has unsettled bytes");
         let last = open.fin && left == 0;
+        let unsettled = open.whole.unsettled().map_or(0, |bytes| bytes.len());
         // Out of the message for the check, which counts in it.
-        let whole = std::mem::take(&mut open.whole);
-        let checked = open.check(&whole[open.settled..], last);
-        open.settled = whole.len();
-        open.whole = whole;
+        let whole = open.whole.take();
+        let checked = open.check(&whole[whole.len() - unsettled..], last);
+        open.whole.put(whole);
         checked?;
         if !last {
             return Ok(Piece::More);
@@ -249,8 +156,7 @@ impl Assembler {
             utf8: Utf8Check::default(),
             charged: 0,
             wire: header.payload_len,
-            whole: Vec::new(),
-            settled: 0,
+            whole: Gathered::default(),
             broken: None,
         }));
         Ok(())
@@ -269,7 +175,7 @@ impl Assembler {
         if let Some(error) = open.broken.take() {
             return Err(MessageError::Decode(error));
         }
-        let bound = Bound::of(delivery, open, context.limits);
+        let bound = Bound::of(delivery, open.rest, open.delivered, context.limits);
         let delivery = open.delivery(delivery);
         let progress = match (open.admit(left.saturating_add(input.len() as u64), bound), delivery)
         {
@@ -352,7 +258,7 @@ impl Open {
         self.check(taken, last)?;
         let piece = match delivery {
             Delivery::Whole | Delivery::Hold { .. } => {
-                self.gather(taken, left, scratch);
+                self.whole.push(taken, left, self.fin, scratch);
                 if last { self.message(scratch) } else { Piece::stalled_unless(consumed > 0) }
             }
             Delivery::Chunks => self.chunk(Place::Input, consumed, consumed, last),
@@ -372,7 +278,7 @@ impl Open {
     ) -> Result<Progress, MessageError> {
         let ends = self.fin && left == 0;
         let mut output = match delivery {
-            Delivery::Whole | Delivery::Hold { .. } => std::mem::take(&mut self.whole),
+            Delivery::Whole | Delivery::Hold { .. } => self.whole.take(),
             Delivery::Chunks | Delivery::Discard => context.scratch.take_output(),
         };
         let room = match delivery {
@@ -411,7 +317,7 @@ impl Open {
             .and_then(|()| bound.check(self.charged))
             .and_then(|()| decoded.map_err(MessageError::Decode));
         match delivery {
-            Delivery::Whole | Delivery::Hold { .. } => self.whole = output,
+            Delivery::Whole | Delivery::Hold { .. } => self.whole.put(output),
             Delivery::Chunks | Delivery::Discard => context.scratch.output = output,
         }
         let Decoded { consumed, .. } = checked?;
@@ -432,8 +338,7 @@ impl Open {
         bound: Bound,
         context: &mut Context<'_>,
     ) -> Progress {
-        self.whole = Vec::new();
-        self.settled = 0;
+        self.whole = Gathered::default();
         let decodes = !context.chain.abandon(self.active, context.scratch);
         self.rest = Rest::Skipped { decodes };
         let (consumed, done) = match reached {
@@ -469,48 +374,14 @@ impl Open {
         }
     }
 
-    /// Appends bytes of a frame of which `left` more follow.
-    fn gather(&mut self, taken: &[u8], left: u64, scratch: &Scratch) {
-        if self.whole.capacity() - self.whole.len() < taken.len() {
-            self.grow(taken.len(), usize::try_from(left).unwrap_or(usize::MAX), scratch);
-        }
-        self.whole.extend_from_slice(taken);
-        self.settled = self.whole.len();
-    }
-
-    /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or with room for
-    /// as many bytes as have come. What was declared only bounds that.
-    fn grow(&mut self, len: usize, left: usize, scratch: &Scratch) {
-        let needed = self.whole.len() + len;
-        let likely = needed.saturating_add(left);
-        if needed >= LARGE_BYTES_MIN
-            && let Some(mut buffer) = scratch.large.take(needed, likely)
-        {
-            buffer.extend_from_slice(&self.whole);
-            scratch.large.give(std::mem::replace(&mut self.whole, buffer));
-            return;
-        }
-        // Many small frames must not move the message each time; the last frame's end is known.
-        let often = if self.fin { 0 } else { self.whole.capacity() + self.whole.capacity() / 2 };
-        let capacity = needed.saturating_add(left.min(needed)).max(often);
-        self.whole.reserve_exact(capacity - self.whole.len());
-    }
-
     /// Hands out what was gathered as a piece.
     fn hand_out(&mut self, scratch: &mut Scratch, last: bool) -> Piece {
-        self.settled = 0;
-        scratch.output = std::mem::take(&mut self.whole);
+        scratch.output = self.whole.take();
         self.chunk(Place::Output, scratch.output.len(), 0, last)
     }
 
-    /// How many bytes were received straight into the message and not settled.
-    fn unsettled(&self) -> usize {
-        if self.active.is_empty() { self.whole.len() - self.settled } else { 0 }
-    }
-
     fn message(&mut self, scratch: &Scratch) -> Piece {
-        let bytes = scratch.large.lend(std::mem::take(&mut self.whole));
-        self.settled = 0;
+        let bytes = self.whole.lend(scratch);
         // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
         let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {
             true => MessageKind::Binary,
@@ -528,143 +399,5 @@ impl Open {
     }
 }
 
-/// The size that a message may have in one way of delivery.
-#[derive(Clone, Copy, Debug)]
-struct Bound {
-    max: u64,
-    setting: &'static str,
-}
-
-impl Bound {
-    /// The bound of a message that has begun, for a caller who asks for `wanted`.
-    const fn of(wanted: Delivery, open: &Open, limits: &Limits) -> Self {
-        let message = Self { max: limits.message_bytes_max, setting: "message_bytes_max" };
-        let stream = Self { max: limits.stream_bytes_max, setting: "stream_bytes_max" };
-        match (wanted, open.rest, open.delivered) {
-            (Delivery::Discard, _, _) | (_, Rest::Unwanted, _) => {
-                Self { max: u64::MAX, setting: "" }
-            }
-            (_, Rest::Skipped { .. }, _)
-            | (Delivery::Chunks, Rest::Wanted, _)
-            | (Delivery::Hold { .. }, Rest::Wanted, true) => stream,
-            (Delivery::Whole, Rest::Wanted, _) | (Delivery::Hold { .. }, Rest::Wanted, false) => {
-                message
-            }
-        }
-    }
-
-    const fn check(self, charged: u64) -> Result<(), MessageError> {
-        if charged > self.max {
-            return Err(MessageError::TooBig { max: self.max, setting: self.setting });
-        }
-        Ok(())
-    }
-
-    /// Judges the bytes of a message before extensions decode them: an encoding that says little at great length must
-    /// not cost much more than a message of the largest size.
-    const fn check_wire(self, wire: u64) -> Result<(), MessageError> {
-        let max = self.max.saturating_mul(WIRE_FACTOR).saturating_add(WIRE_BYTES_SPARE);
-        if wire > max {
-            return Err(MessageError::TooBig { max: self.max, setting: self.setting });
-        }
-        Ok(())
-    }
-
-    /// How many bytes fit beside those charged so far.
-    fn left(self, charged: u64) -> usize {
-        usize::try_from(self.max.saturating_sub(charged)).unwrap_or(usize::MAX)
-    }
-}
-
-/// A message that stands whole and untransformed in one frame, made without opening it.
-#[inline]
-pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message, MessageError> {
-    check_whole(kind, payload)?;
-    Ok(Message::from_checked(kind, Bytes::copy_from_slice(payload)))
-}
-
-/// The same of a payload that is masked still, and stays so.
-pub(crate) fn single_masked(
-    kind: MessageKind,
-    payload: &[u8],
-    key: [u8; 4],
-) -> Result<Message, MessageError> {
-    let bytes = masked(payload, key);
-    check_whole(kind, &bytes)?;
-    Ok(Message::from_checked(kind, bytes.into()))
-}
-
-#[inline]
-fn check_whole(kind: MessageKind, payload: &[u8]) -> Result<(), MessageError> {
-    match kind {
-        MessageKind::Binary => Ok(()),
-        MessageKind::Text => {
-            let mut utf8 = Utf8Check::default();
-            let checked = utf8.push(payload).and_then(|()| utf8.finish());
-            checked.map_err(|_| MessageError::NotUtf8)
-        }
-    }
-}
-
-/// A peer's message breaks a rule or a limit.
-///
-/// ```
-/// use duplexer_proto::{CloseCode, Fault, MessageError};
-/// let error = MessageError::TooBig { max: 65_536, setting: "message_bytes_max" };
-/// assert_eq!(error.to_string(), "message over the limit message_bytes_max of 65536 bytes");
-/// assert_eq!(Fault::from(error).close_code(), CloseCode::MESSAGE_TOO_BIG);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MessageError {
-    /// A continuation frame without a message to continue (RFC 6455 §5.4).
-    NothingToContinue,
-    /// A new message inside one that has not ended (RFC 6455 §5.4).
-    NotContinued {
-        /// The new message's opcode.
-        opcode: Opcode,
-    },
-    /// A text that is not UTF-8 (RFC 6455 §8.1).
-    NotUtf8,
-    /// A message over a limit, or one whose encoding by an extension takes more than twice the limit's bytes and 1 KiB.
-    TooBig {
-        /// The limit in bytes.
-        max: u64,
-        /// The setting's name.
-        setting: &'static str,
-    },
-    /// A message that its extension cannot decode.
-    Decode(DecodeError),
-}
-
-impl fmt::Display for MessageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingToContinue => {
-                f.write_str("continuation frame without a message to continue (RFC 6455 §5.4)")
-            }
-            Self::NotContinued { opcode } => {
-                write!(f, "{opcode:?} frame inside a message that has not ended (RFC 6455 §5.4)")
-            }
-            Self::NotUtf8 => f.write_str("text message that is not UTF-8 (RFC 6455 §8.1)"),
-            Self::TooBig { max, setting } => {
-                write!(f, "message over the limit {setting} of {max} bytes")
-            }
-            Self::Decode(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for MessageError {}
-
-/// Bytes of a message that have come, and of its frame that are to come, from which on it is worth its while to receive straight into
-/// the message.
-const DIRECT_BYTES_MIN: usize = 32 << 10;
 /// Most bytes that one piece of a transformed message has.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
-/// How many times its limit a message may be long before extensions decode it. DEFLATE makes noise longer by an eighth at
-/// worst, and a flush adds five or six bytes: a sender that flushes after every eighth byte stays below, and so does a
-/// run-length code that writes two bytes for one.
-const WIRE_FACTOR: u64 = 2;
-/// Bytes beside that, for what an encoding says once whatever the length, where the limit is small.
-const WIRE_BYTES_SPARE: u64 = 1 << 10;

@@ -1,0 +1,101 @@
+//! The bytes of a message that is gathered: copied from the input, or received straight to their place. Grows with what arrives.
+
+use bytes::buf::Limit;
+use bytes::{BufMut as _, Bytes};
+
+use crate::recycle::LARGE_BYTES_MIN;
+use crate::scratch::Scratch;
+
+/// What was gathered.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    bytes: Vec<u8>,
+    /// How many bytes at the front are unmasked and checked. Those behind were received straight to their place.
+    settled: usize,
+}
+
+impl Gathered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes all bytes.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.settled = 0;
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Puts bytes, all of them settled, in the place of those that were taken.
+    pub(super) fn put(&mut self, bytes: Vec<u8>) {
+        self.settled = bytes.len();
+        self.bytes = bytes;
+    }
+
+    /// Takes all bytes as a message's.
+    pub(super) fn lend(&mut self, scratch: &Scratch) -> Bytes {
+        scratch.large.lend(self.take())
+    }
+
+    /// Appends settled bytes of a frame of which `left` more follow; `fin`, of the message's last frame.
+    pub(super) fn push(&mut self, taken: &[u8], left: u64, fin: bool, scratch: &Scratch) {
+        if self.bytes.capacity() - self.bytes.len() < taken.len() {
+            self.grow(taken.len(), usize::try_from(left).unwrap_or(usize::MAX), fin, scratch);
+        }
+        self.bytes.extend_from_slice(taken);
+        self.settled = self.bytes.len();
+    }
+
+    /// Room for some of the `left` bytes of the frame that are to come, where that is worth its while: none is unsettled, many have come
+    /// and many are to come.
+    pub(super) fn room(
+        &mut self,
+        left: usize,
+        fin: bool,
+        scratch: &Scratch,
+    ) -> Option<Limit<&mut Vec<u8>>> {
+        let settled = self.settled == self.bytes.len();
+        if !settled || self.settled < DIRECT_BYTES_MIN || left < DIRECT_BYTES_MIN {
+            return None;
+        }
+        if self.bytes.len() == self.bytes.capacity() {
+            self.grow(DIRECT_BYTES_MIN, left - DIRECT_BYTES_MIN, fin, scratch);
+        }
+        let spare = self.bytes.capacity() - self.bytes.len();
+        Some((&mut self.bytes).limit(spare.min(left)))
+    }
+
+    /// The bytes that are not settled; none where all are.
+    pub(super) fn unsettled(&mut self) -> Option<&mut [u8]> {
+        Some(&mut self.bytes[self.settled..]).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or with room for
+    /// as many bytes as have come. What was declared only bounds that.
+    fn grow(&mut self, len: usize, left: usize, fin: bool, scratch: &Scratch) {
+        let needed = self.bytes.len() + len;
+        let likely = needed.saturating_add(left);
+        if needed >= LARGE_BYTES_MIN
+            && let Some(mut buffer) = scratch.large.take(needed, likely)
+        {
+            buffer.extend_from_slice(&self.bytes);
+            scratch.large.give(std::mem::replace(&mut self.bytes, buffer));
+            return;
+        }
+        // Many small frames must not move the message each time; the last frame's end is known.
+        let often = if fin { 0 } else { self.bytes.capacity() + self.bytes.capacity() / 2 };
+        let capacity = needed.saturating_add(left.min(needed)).max(often);
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+    }
+}
+
+/// Bytes of a message that have come, and of its frame that are to come, from which on it is worth its while to receive straight into
+/// the message.
+const DIRECT_BYTES_MIN: usize = 32 << 10;

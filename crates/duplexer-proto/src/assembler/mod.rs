@@ -1,0 +1,16 @@
+//! Makes messages of frames (RFC 6455 §5.4): the order of frames, the extensions' decoding, UTF-8 and size, for a
+//! message of any length. Hands out pieces as they arrive, or the whole message when asked.
+//!
+//! Holds bytes of an unfinished message only, and no more than were received. Knows no control frames.
+
+mod assemble;
+mod bound;
+mod delivery;
+mod gathered;
+mod single;
+
+pub(crate) use assemble::{Assembler, Context};
+pub use bound::MessageError;
+pub use delivery::Delivery;
+pub(crate) use delivery::{Piece, Place};
+pub(crate) use single::{single_frame, single_masked};
