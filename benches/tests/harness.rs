@@ -5,19 +5,24 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use duplexer_benches::compare::contenders;
-use duplexer_benches::load::{Deadline, Echo, Idle, Openings, Script, Target};
+use duplexer_benches::compare::{Mode, Running, contenders};
+use duplexer_benches::load::{Deadline, Echo, FanOut, Idle, Openings, Script, Target};
 
 #[test]
 fn the_floor_passes_every_load() -> anyhow::Result<()> {
-    let programs =
-        Path::new(env!("CARGO_BIN_EXE_ideal")).parent().expect("a program lies in a folder");
-    let floor = contenders().swap_remove(0).start(programs)?;
+    let floor = started("ideal", Mode::Echo)?;
     let deadline = Deadline::after(Duration::from_secs(50));
     for (payload_bytes, depth) in
         [(0, 1), (20, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (700_000, 1)]
     {
-        let load = Echo { connections: 5, payload_bytes, depth, messages: 100, check_all: true };
+        let load = Echo {
+            connections: 5,
+            payload_bytes,
+            depth,
+            messages: 100,
+            tls: false,
+            check_all: true,
+        };
         let sample = load.run(&floor.target, deadline)?;
         assert!(sample.figure > 0.0, "{payload_bytes} bytes, {depth} in flight: {sample:?}");
     }
@@ -25,6 +30,63 @@ fn the_floor_passes_every_load() -> anyhow::Result<()> {
     idle.run(&floor.target, deadline)?;
     let openings = Openings { count: 100, together: 7 }.run(&floor.target, deadline)?;
     assert!(openings.figure > 0.0, "{openings:?}");
+    Ok(())
+}
+
+#[test]
+fn echoes_over_tls_are_read_to_the_last_record() -> anyhow::Result<()> {
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::Tls)?;
+        let deadline = Deadline::after(Duration::from_secs(50));
+        for (payload_bytes, depth) in [(20, 1), (1024, 16), (700_000, 1)] {
+            let load = Echo {
+                connections: 5,
+                payload_bytes,
+                depth,
+                messages: 100,
+                tls: true,
+                check_all: true,
+            };
+            let sample = load.run(&running.target, deadline)?;
+            assert!(sample.figure > 0.0, "{server}, {payload_bytes} bytes: {sample:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_subscriber_hears_every_message() -> anyhow::Result<()> {
+    let ours = started("duplexer", Mode::FanOut)?;
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for together in [1, 16] {
+        let load =
+            FanOut { subscribers: 50, payload_bytes: 64, together, rounds: 40, check_all: true };
+        let sample = load.run(&ours.target, deadline)?;
+        assert!(sample.figure > 0.0, "{together} together: {sample:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_publisher_that_hears_itself_is_seen() -> anyhow::Result<()> {
+    // An echo server: the subscriber hears nothing, and the publisher everything.
+    let floor = started("ideal", Mode::Echo)?;
+    let load =
+        FanOut { subscribers: 0, payload_bytes: 64, together: 1, rounds: 1, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_secs(50)));
+    let fault = format!("{:#}", fault.expect_err("the publisher heard its own message"));
+    assert!(fault.contains("the publisher, who should hear nothing, read"), "{fault}");
+    Ok(())
+}
+
+#[test]
+fn a_subscriber_that_hears_nothing_is_seen() -> anyhow::Result<()> {
+    let floor = started("ideal", Mode::Echo)?;
+    let load =
+        FanOut { subscribers: 1, payload_bytes: 64, together: 1, rounds: 1, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_millis(500)));
+    let fault = format!("{:#}", fault.expect_err("the subscriber heard nothing"));
+    assert!(fault.contains("the time was over while waiting for subscribers"), "{fault}");
     Ok(())
 }
 
@@ -74,6 +136,15 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Starts a contender from the folder of this package's programs.
+fn started(name: &str, mode: Mode) -> anyhow::Result<Running> {
+    let programs =
+        Path::new(env!("CARGO_BIN_EXE_ours")).parent().expect("a program lies in a folder");
+    let contenders = contenders();
+    let contender = contenders.iter().find(|it| it.name == name);
+    contender.expect("a contender of this name").start(programs, mode)
+}
+
 /// Returns what the generator says of a server that answers one 20-byte message after `spoil` had the right reply.
 fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
     let target = serve(move |mut stream: TcpStream| {
@@ -90,7 +161,14 @@ fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
 }
 
 fn one_message(target: &Target) -> anyhow::Result<()> {
-    let load = Echo { connections: 1, payload_bytes: 20, depth: 1, messages: 5, check_all: true };
+    let load = Echo {
+        connections: 1,
+        payload_bytes: 20,
+        depth: 1,
+        messages: 5,
+        tls: false,
+        check_all: true,
+    };
     load.run(target, Deadline::after(Duration::from_millis(500))).map(drop)
 }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser as _;
-use duplexer_benches::load::{Deadline, Echo, Idle, Openings, Target, pin_to, raise_file_limit};
+use duplexer_benches::load::{
+    Deadline, Echo, FanOut, Idle, Openings, Target, pin_to, raise_file_limit,
+};
 
 /// Put a load on a running server and print what it cost
 #[derive(Debug, clap::Parser)]
@@ -38,6 +40,21 @@ enum Load {
         depth: usize,
         #[arg(long, default_value_t = 500_000)]
         messages: usize,
+        /// Speak TLS
+        #[arg(long)]
+        tls: bool,
+    },
+    /// Publish messages that many hear; prints µs of server CPU per delivery
+    FanOut {
+        #[arg(long, default_value_t = 1_000)]
+        subscribers: usize,
+        #[arg(long, default_value_t = 64)]
+        payload_bytes: usize,
+        /// Messages that leave together
+        #[arg(long, default_value_t = 1)]
+        together: usize,
+        #[arg(long, default_value_t = 500)]
+        rounds: usize,
     },
     /// Leave connections idle; prints resident bytes per connection
     Idle {
@@ -55,15 +72,18 @@ fn main() -> anyhow::Result<()> {
     let Arguments { address, pid, core, deadline_s, load } = Arguments::parse();
     let target = Target { address, pid };
     pin_to(core)?;
+    raise_file_limit(10_000)?;
     let deadline = Deadline::after(Duration::from_secs(deadline_s));
     let sample = match load {
-        Load::Echo { connections, payload_bytes, depth, messages } => {
-            raise_file_limit(connections as u64 + 64)?;
-            Echo { connections, payload_bytes, depth, messages, check_all: false }
+        Load::Echo { connections, payload_bytes, depth, messages, tls } => {
+            Echo { connections, payload_bytes, depth, messages, tls, check_all: false }
+                .run(&target, deadline)?
+        }
+        Load::FanOut { subscribers, payload_bytes, together, rounds } => {
+            FanOut { subscribers, payload_bytes, together, rounds, check_all: false }
                 .run(&target, deadline)?
         }
         Load::Idle { connections } => {
-            raise_file_limit(connections as u64 + 64)?;
             let rest = Duration::from_secs(2);
             Idle { connections, payload_bytes: 20, rest }.run(&target, deadline)?
         }

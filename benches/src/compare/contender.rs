@@ -10,26 +10,37 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use super::mode::Mode;
 use crate::load::{Target, pin_to};
 
-/// One server that is measured: a program and its settings.
+/// One server that is measured: its programs and their settings.
 #[derive(Debug)]
 pub struct Contender {
     /// What tables and `--server` call it.
     pub name: &'static str,
     /// The library and version behind it.
     pub what: &'static str,
-    program: &'static str,
-    arguments: &'static [&'static str],
+    programs: Vec<Program>,
+}
+
+/// How a server is started for one mode.
+#[derive(Debug)]
+struct Program {
+    mode: Mode,
+    name: &'static str,
+    arguments: Vec<&'static str>,
 }
 
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    let contender = |name, what, program, arguments| Contender { name, what, program, arguments };
+    let contender = Contender::echoing;
     vec![
-        contender("ideal", "the floor on tokio, no protocol", "ideal", &[]),
-        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"]),
+        contender("ideal", "the floor on tokio, no protocol", "ideal", &[])
+            .can(Mode::Tls, &["--tls"]),
+        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
+            .can_as(Mode::FanOut, "ours", &["--fan-out"])
+            .can_as(Mode::Tls, "ours", &["--tls"]),
         contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
         contender(
             "fastwebsockets-bare",
@@ -55,16 +66,55 @@ pub fn contenders() -> Vec<Contender> {
 }
 
 impl Contender {
+    /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
+    fn echoing(
+        name: &'static str,
+        what: &'static str,
+        program: &'static str,
+        arguments: &[&'static str],
+    ) -> Self {
+        let program = Program { mode: Mode::Echo, name: program, arguments: arguments.to_vec() };
+        Self { name, what, programs: vec![program] }
+    }
+
+    /// Adds a mode, which the program is switched to by `arguments` beside its others.
+    #[must_use]
+    fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
+        let Program { name, arguments: others, .. } = &self.programs[0];
+        let (name, arguments) = (*name, [others, arguments].concat());
+        self.can_as(mode, name, &arguments)
+    }
+
+    /// Adds a mode, for which another program stands in.
+    #[must_use]
+    fn can_as(mut self, mode: Mode, program: &'static str, arguments: &[&'static str]) -> Self {
+        self.programs.push(Program { mode, name: program, arguments: arguments.to_vec() });
+        self
+    }
+
+    /// Tells whether the server can be what a workload asks for.
+    #[must_use]
+    pub fn knows(&self, mode: Mode) -> bool {
+        self.program(mode).is_some()
+    }
+
+    fn program(&self, mode: Mode) -> Option<&Program> {
+        self.programs.iter().find(|program| program.mode == mode)
+    }
+
     /// Starts the server on its own core and waits until it listens.
     ///
     /// # Errors
-    /// Fails when the program is not in `programs`, ends, or prints no loopback address within ten seconds.
-    pub fn start(&self, programs: &Path) -> anyhow::Result<Running> {
-        let program = programs.join(self.program);
+    /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
+    /// address within ten seconds.
+    pub fn start(&self, programs: &Path, mode: Mode) -> anyhow::Result<Running> {
+        let Program { name, arguments, .. } =
+            self.program(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
+        let program = programs.join(name);
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
         let child = Command::new(&program)
-            .args(self.arguments)
+            .args(arguments)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

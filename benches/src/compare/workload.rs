@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::load::{Deadline, Echo, Idle, Openings, Sample, Target};
+use super::mode::Mode;
+use crate::load::{Deadline, Echo, FanOut, Idle, Openings, Sample, Target};
 
 /// How much of a workload is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +23,15 @@ pub struct Workload {
     pub unit: &'static str,
     /// Whether the quick form asks it when nothing is chosen.
     pub is_quick: bool,
+    /// What it needs a server to be.
+    pub mode: Mode,
     load: Load,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Load {
     Echo(Echo),
+    FanOut(FanOut),
     Idle(Idle),
     Openings(Openings),
 }
@@ -35,16 +39,36 @@ enum Load {
 /// Returns every workload at the given extent.
 #[must_use]
 pub fn workloads(extent: Extent) -> Vec<Workload> {
-    let echo = |name, connections, payload_bytes, depth, messages| {
-        let messages = if extent == Extent::Quick { messages / 20 } else { messages };
+    let mut all = echoes(extent);
+    all.extend(fan_outs(extent));
+    all.extend(standing(extent));
+    all
+}
+
+/// What is asked without a mode of its own.
+const PLAIN: Workload = Workload {
+    name: "",
+    unit: "µs per message",
+    is_quick: false,
+    mode: Mode::Echo,
+    load: Load::Openings(Openings { count: 0, together: 0 }),
+};
+
+/// Messages that are sent back.
+fn echoes(extent: Extent) -> Vec<Workload> {
+    let plan = |connections, payload_bytes, depth, messages| {
+        let messages = extent.of(messages, messages / 20);
         let check_all = extent == Extent::Quick;
-        let load = Load::Echo(Echo { connections, payload_bytes, depth, messages, check_all });
-        Workload { name, unit: "µs per message", is_quick: false, load }
+        Echo { connections, payload_bytes, depth, messages, tls: false, check_all }
     };
-    let (connections, count) = if extent == Extent::Quick { (500, 1_000) } else { (9_000, 10_000) };
-    let rest = Duration::from_secs(if extent == Extent::Quick { 0 } else { 2 });
-    let idle = Load::Idle(Idle { connections, payload_bytes: 20, rest });
-    let openings = Load::Openings(Openings { count, together: 32 });
+    let echo = |name, connections, payload_bytes, depth, messages| {
+        let load = Load::Echo(plan(connections, payload_bytes, depth, messages));
+        Workload { name, load, ..PLAIN }
+    };
+    let tls = |name, payload_bytes, depth, messages| {
+        let load = Load::Echo(Echo { tls: true, ..plan(100, payload_bytes, depth, messages) });
+        Workload { name, mode: Mode::Tls, load, ..PLAIN }
+    };
     vec![
         echo("echo-20B-d1", 100, 20, 1, 250_000),
         Workload { is_quick: true, ..echo("echo-20B-d16", 100, 20, 16, 400_000) },
@@ -52,14 +76,51 @@ pub fn workloads(extent: Extent) -> Vec<Workload> {
         echo("echo-1KiB-d16", 100, 1024, 16, 400_000),
         Workload { is_quick: true, ..echo("echo-16KiB-d1", 20, 16 * 1024, 1, 100_000) },
         echo("echo-1MiB-d1", 4, 1024 * 1024, 1, 4_000),
-        Workload {
-            name: "idle",
-            unit: "resident bytes per connection",
-            is_quick: false,
-            load: idle,
-        },
-        Workload { name: "openings", unit: "µs per opening", is_quick: true, load: openings },
+        tls("tls-20B-d1", 20, 1, 150_000),
+        Workload { is_quick: true, ..tls("tls-1KiB-d16", 1024, 16, 200_000) },
     ]
+}
+
+/// One message that many hear.
+fn fan_outs(extent: Extent) -> Vec<Workload> {
+    let fan_out = |name, is_quick, together, rounds| {
+        let subscribers = extent.of(1_000, 200);
+        let rounds = extent.of(rounds, 10);
+        let check_all = extent == Extent::Quick;
+        let load =
+            Load::FanOut(FanOut { subscribers, payload_bytes: 64, together, rounds, check_all });
+        Workload { name, unit: "µs per delivery", is_quick, mode: Mode::FanOut, load }
+    };
+    vec![fan_out("fanout-1", false, 1, 300), fan_out("fanout-16", true, 16, 200)]
+}
+
+/// What connections cost by being there, and by coming.
+fn standing(extent: Extent) -> Vec<Workload> {
+    let connections = extent.of(9_000, 500);
+    let rest = Duration::from_secs(extent.of(2, 0));
+    let idle = Load::Idle(Idle { connections, payload_bytes: 20, rest });
+    let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
+    vec![
+        Workload { name: "idle", unit: PER_CONNECTION, load: idle, ..PLAIN },
+        Workload {
+            name: "openings",
+            unit: "µs per opening",
+            is_quick: true,
+            load: openings,
+            ..PLAIN
+        },
+    ]
+}
+
+const PER_CONNECTION: &str = "resident bytes per connection";
+
+impl Extent {
+    fn of<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
 }
 
 impl Workload {
@@ -68,6 +129,7 @@ impl Workload {
     pub fn connections(&self) -> usize {
         match self.load {
             Load::Echo(echo) => echo.connections,
+            Load::FanOut(fan_out) => fan_out.subscribers + 1,
             Load::Idle(idle) => idle.connections,
             Load::Openings(openings) => openings.together,
         }
@@ -81,6 +143,7 @@ impl Workload {
         let deadline = Deadline::after(Duration::from_secs(60));
         match self.load {
             Load::Echo(echo) => echo.run(target, deadline),
+            Load::FanOut(fan_out) => fan_out.run(target, deadline),
             Load::Idle(idle) => idle.run(target, deadline),
             Load::Openings(openings) => openings.run(target, deadline),
         }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::account;
 use super::deadline::Deadline;
+use super::opening::{self, Opening};
 use super::sample::{Sample, Target};
 use super::script::Script;
-use super::{account, opening};
 
 /// Connections that are opened, used once and left alone.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ impl Idle {
         for index in 0..self.connections {
             deadline.left("idle connections to open")?;
             open.push(
-                opening::open(target.address, index)
+                opening::open(target.address, index, Opening::default())
                     .with_context(|| format!("connection {index}"))?,
             );
         }
@@ -49,11 +50,6 @@ impl Idle {
         std::thread::sleep(self.rest);
         let after = account::resident_bytes(target.pid)?;
         let grown = after.saturating_sub(before) as f64;
-        Ok(Sample {
-            figure: grown / self.connections as f64,
-            generator_us: None,
-            server_busy: None,
-            waited: None,
-        })
+        Ok(Sample::of(grown / self.connections as f64))
     }
 }

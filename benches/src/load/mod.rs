@@ -4,16 +4,22 @@
 //! It is not the library under test and shares nothing with it. Everything is bounded in count and in time.
 
 mod account;
+mod crowd;
 mod deadline;
 mod echo;
+mod fanout;
 mod idle;
 mod opening;
 mod place;
 mod sample;
 mod script;
+mod stream;
+mod trust;
+mod watch;
 
 pub use deadline::Deadline;
 pub use echo::Echo;
+pub use fanout::FanOut;
 pub use idle::Idle;
 pub use opening::Openings;
 pub use place::{pin_to, raise_file_limit};

@@ -1,15 +1,19 @@
-//! Opens connections (RFC 6455 §4.1) and measures what opening costs. A target in, opened sockets or a sample out.
+//! Opens connections (RFC 6455 §4.1), with TLS or without, and measures what opening costs. A target in, opened sockets or
+//! a sample out.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustls::StreamOwned;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::account::Account;
 use super::deadline::Deadline;
 use super::sample::{Sample, Target};
+use super::stream::Stream;
+use super::trust;
 
 /// What does a server pay for a connection: connect, request, 101, reset?
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +40,8 @@ impl Openings {
         let mut asked = Vec::with_capacity(self.together);
         for opened in 0..count {
             deadline.left("openings")?;
-            asked.push(ask(target.address, 0).with_context(|| format!("opening {opened}"))?);
+            let stream = ask(target.address, 0, Opening::default());
+            asked.push(stream.with_context(|| format!("opening {opened}"))?);
             if asked.len() == self.together || opened + 1 == count {
                 // Dropping the socket resets the connection: see `ask`.
                 for mut stream in asked.drain(..) {
@@ -48,18 +53,33 @@ impl Openings {
     }
 }
 
+/// How a connection is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    /// What is asked for; begins with a slash.
+    pub(super) path: &'static str,
+    /// Whether TLS is spoken first.
+    pub(super) tls: bool,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { path: "/echo", tls: false }
+    }
+}
+
 /// Opens a connection and returns its blocking socket. `index` counts the connections that are open at once.
 ///
 /// # Errors
 /// Fails when the server does not answer with the right 101 within ten seconds.
-pub(super) fn open(address: SocketAddr, index: usize) -> anyhow::Result<TcpStream> {
-    let mut stream = ask(address, index)?;
+pub(super) fn open(address: SocketAddr, index: usize, opening: Opening) -> anyhow::Result<Stream> {
+    let mut stream = ask(address, index, opening)?;
     check_answer(&mut stream)?;
     Ok(stream)
 }
 
 /// Connects and sends the request. When the socket is dropped the connection is reset, so that no port waits in TIME_WAIT.
-fn ask(address: SocketAddr, index: usize) -> anyhow::Result<TcpStream> {
+fn ask(address: SocketAddr, index: usize, opening: Opening) -> anyhow::Result<Stream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     let source = u8::try_from(1 + index / PORTS_PER_SOURCE).context("too many connections")?;
     if source > 1 {
@@ -69,12 +89,15 @@ fn ask(address: SocketAddr, index: usize) -> anyhow::Result<TcpStream> {
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_read_timeout(Some(ANSWER_WAIT))?;
     socket.connect(&address.into()).with_context(|| format!("connecting to {address}"))?;
-    let mut stream = TcpStream::from(socket);
-    stream.write_all(REQUEST.as_bytes())?;
+    let mut stream = match opening.tls {
+        false => Stream::Plain(socket.into()),
+        true => Stream::Tls(Box::new(StreamOwned::new(trust::connection()?, socket.into()))),
+    };
+    stream.write_all(request(opening).as_bytes())?;
     Ok(stream)
 }
 
-fn check_answer(stream: &mut TcpStream) -> anyhow::Result<()> {
+fn check_answer(stream: &mut Stream) -> anyhow::Result<()> {
     let (mut head, mut filled) = ([0; 2048], 0);
     while !head[..filled].ends_with(b"\r\n\r\n") {
         let read =
@@ -95,9 +118,17 @@ fn check_answer(stream: &mut TcpStream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key of RFC 6455 §1.3 and the answer that it must bring. No extension is offered: none is measured.
-const REQUEST: &str = "GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+/// No extension is offered: none is measured.
+fn request(opening: Opening) -> String {
+    format!(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        opening.path
+    )
+}
+
+/// The key of RFC 6455 §1.3 and the answer that it must bring.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Linux hands out about 28,000 ports for one source address.

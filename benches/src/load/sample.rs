@@ -24,3 +24,11 @@ pub struct Sample {
     /// was taken by other programs; absent where it says nothing.
     pub waited: Option<f64>,
 }
+
+impl Sample {
+    /// A figure of which nothing else is known.
+    #[must_use]
+    pub const fn of(figure: f64) -> Self {
+        Self { figure, generator_us: None, server_busy: None, waited: None }
+    }
+}
