@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use duplexer_benches::compare::{Mode, Running, contenders};
-use duplexer_benches::load::{Deadline, Echo, FanOut, Idle, Openings, Script, Target};
+use duplexer_benches::compare::{Contender, Mode, Running, contenders};
+use duplexer_benches::load::{
+    Deadline, Echo, FanOut, Idle, Openings, Script, Takeover, Talk, Target, Words,
+};
 
 #[test]
 fn the_floor_passes_every_load() -> anyhow::Result<()> {
@@ -26,7 +28,13 @@ fn the_floor_passes_every_load() -> anyhow::Result<()> {
         let sample = load.run(&floor.target, deadline)?;
         assert!(sample.figure > 0.0, "{payload_bytes} bytes, {depth} in flight: {sample:?}");
     }
-    let idle = Idle { connections: 50, payload_bytes: 20, rest: Duration::ZERO };
+    let idle = Idle {
+        connections: 50,
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::ZERO,
+    };
     idle.run(&floor.target, deadline)?;
     let openings = Openings { count: 100, together: 7 }.run(&floor.target, deadline)?;
     assert!(openings.figure > 0.0, "{openings:?}");
@@ -51,6 +59,37 @@ fn echoes_over_tls_are_read_to_the_last_record() -> anyhow::Result<()> {
             assert!(sample.figure > 0.0, "{server}, {payload_bytes} bytes: {sample:?}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn compressed_echoes_are_inflated_and_compared() -> anyhow::Result<()> {
+    let (off, on) = (Takeover::Off, Takeover::On);
+    let mut reply_bytes = Vec::new();
+    for (mode, takeover) in [(Mode::DeflateNoTakeover, off), (Mode::DeflateTakeover, on)] {
+        let contender = Contender::echoing("ours", "", "ours", &[])
+            .can(Mode::DeflateNoTakeover, &[])
+            .can(Mode::DeflateTakeover, &["--takeover"]);
+        let ours = contender.start(programs(), mode)?;
+        // More on each connection than the 64 texts that are compressed without all of the others before them.
+        let words = Words::Json(takeover);
+        let load = Talk { connections: 3, words, messages: 500, check_all: true };
+        let sample = load.run(&ours.target, Deadline::after(Duration::from_secs(50)))?;
+        reply_bytes.extend(sample.reply_bytes);
+    }
+    let [alone, remembering] = reply_bytes[..] else { panic!("no reply was weighed") };
+    assert!(remembering < alone && alone < 512.0, "{alone} and {remembering} bytes came back");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
+    let floor = started("ideal", Mode::Echo)?;
+    let words = Words::Json(Takeover::Off);
+    let load = Talk { connections: 1, words, messages: 5, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_secs(50)));
+    let fault = format!("{:#}", fault.expect_err("nothing was agreed to"));
+    assert!(fault.contains("the opening was answered with"), "{fault}");
     Ok(())
 }
 
@@ -136,13 +175,15 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn programs() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_ours")).parent().expect("a program lies in a folder")
+}
+
 /// Starts a contender from the folder of this package's programs.
 fn started(name: &str, mode: Mode) -> anyhow::Result<Running> {
-    let programs =
-        Path::new(env!("CARGO_BIN_EXE_ours")).parent().expect("a program lies in a folder");
     let contenders = contenders();
     let contender = contenders.iter().find(|it| it.name == name);
-    contender.expect("a contender of this name").start(programs, mode)
+    contender.expect("a contender of this name").start(programs(), mode)
 }
 
 /// Returns what the generator says of a server that answers one 20-byte message after `spoil` had the right reply.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Openings, Target, pin_to, raise_file_limit,
+    Deadline, Echo, FanOut, Idle, Openings, Takeover, Talk, Target, Words, pin_to, raise_file_limit,
 };
 
 /// Put a load on a running server and print what it cost
@@ -56,6 +56,16 @@ enum Load {
         #[arg(long, default_value_t = 500)]
         rounds: usize,
     },
+    /// Echo compressed JSON of 1 KiB; prints µs of server CPU per message
+    Deflate {
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
+        /// Compress each message with the memory of those before it
+        #[arg(long)]
+        takeover: bool,
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+    },
     /// Leave connections idle; prints resident bytes per connection
     Idle {
         #[arg(long, default_value_t = 9_000)]
@@ -83,9 +93,14 @@ fn main() -> anyhow::Result<()> {
             FanOut { subscribers, payload_bytes, together, rounds, check_all: false }
                 .run(&target, deadline)?
         }
+        Load::Deflate { connections, takeover, messages } => {
+            let words = Words::Json(if takeover { Takeover::On } else { Takeover::Off });
+            Talk { connections, words, messages, check_all: false }.run(&target, deadline)?
+        }
         Load::Idle { connections } => {
             let rest = Duration::from_secs(2);
-            Idle { connections, payload_bytes: 20, rest }.run(&target, deadline)?
+            Idle { connections, words: Words::Noise(20), together: 1, tls: false, rest }
+                .run(&target, deadline)?
         }
         Load::Openings { count } => Openings { count, together: 32 }.run(&target, deadline)?,
     };

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Parser as _;
-use duplexer::{Origins, Prepared, RecvError, Request, Sender, Server, ServerTls, WebSocket};
+use duplexer::{
+    Deflate, Origins, Prepared, RecvError, Request, Sender, Server, ServerTls, WebSocket,
+};
 use duplexer_benches::servers::{Certificate, Listen};
 use tokio::net::TcpListener;
 
@@ -17,6 +19,9 @@ struct Arguments {
     /// Send each message of the connections to /publish to all others, as the example `broadcast` does
     #[arg(long)]
     fan_out: bool,
+    /// Compress each message with the memory of those before it, where the client agrees
+    #[arg(long)]
+    takeover: bool,
     /// Speak TLS, with a certificate of its own
     #[arg(long)]
     tls: bool,
@@ -29,6 +34,9 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     std::io::stdout().flush()?;
     let mut server = Server::builder().origins(Origins::any());
+    if arguments.takeover {
+        server = server.deflate(Deflate::takeover());
+    }
     if arguments.tls {
         let Certificate { chain, key } = Certificate::new()?;
         server = server.tls(ServerTls::from_pem(chain.as_bytes(), key.as_bytes())?);

@@ -39,6 +39,8 @@ pub fn contenders() -> Vec<Contender> {
         contender("ideal", "the floor on tokio, no protocol", "ideal", &[])
             .can(Mode::Tls, &["--tls"]),
         contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
+            .can(Mode::DeflateNoTakeover, &[])
+            .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
             .can_as(Mode::FanOut, "ours", &["--fan-out"])
             .can_as(Mode::Tls, "ours", &["--tls"]),
         contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
@@ -67,7 +69,8 @@ pub fn contenders() -> Vec<Contender> {
 
 impl Contender {
     /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
-    fn echoing(
+    #[must_use]
+    pub fn echoing(
         name: &'static str,
         what: &'static str,
         program: &'static str,
@@ -79,7 +82,7 @@ impl Contender {
 
     /// Adds a mode, which the program is switched to by `arguments` beside its others.
     #[must_use]
-    fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
+    pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
         let Program { name, arguments: others, .. } = &self.programs[0];
         let (name, arguments) = (*name, [others, arguments].concat());
         self.can_as(mode, name, &arguments)
@@ -87,7 +90,7 @@ impl Contender {
 
     /// Adds a mode, for which another program stands in.
     #[must_use]
-    fn can_as(mut self, mode: Mode, program: &'static str, arguments: &[&'static str]) -> Self {
+    pub fn can_as(mut self, mode: Mode, program: &'static str, arguments: &[&'static str]) -> Self {
         self.programs.push(Program { mode, name: program, arguments: arguments.to_vec() });
         self
     }

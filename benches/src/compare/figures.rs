@@ -43,12 +43,31 @@ impl Outcome {
         median(self.samples().map(|sample| sample.figure))
     }
 
+    fn reply_bytes(&self) -> Option<f64> {
+        median(self.samples().filter_map(|sample| sample.reply_bytes))
+    }
+
     fn least(&self) -> Option<f64> {
         self.samples().map(|sample| sample.figure).min_by(f64::total_cmp)
     }
 }
 
 impl Figures {
+    /// Tells what else is known of a server: how large its replies are, and how often it pinged.
+    fn beside(&self, outcome: &Outcome) -> String {
+        let mut beside = String::new();
+        if let Some(bytes) = outcome.reply_bytes() {
+            let least = self.servers.iter().filter_map(Outcome::reply_bytes).min_by(f64::total_cmp);
+            let is_larger = least.is_some_and(|least| bytes > least * REPLY_BYTES_RATIO_MAX);
+            let mark = if is_larger { ", larger than the least by over 5 % (!)" } else { "" };
+            beside += &format!("  {bytes:.0} B in each reply{mark}");
+        }
+        if let Some(pings) = median(outcome.samples().filter_map(|sample| sample.pings)) {
+            beside += &format!("  {pings:.1} pings to each");
+        }
+        beside
+    }
+
     /// Returns the figures and the samples behind them.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -60,6 +79,8 @@ impl Figures {
                         "generator_us": it.generator_us,
                         "server_busy": it.server_busy,
                         "waited": it.waited,
+                        "reply_bytes": it.reply_bytes,
+                        "pings": it.pings,
                     })
                 })
             });
@@ -87,7 +108,7 @@ impl Display for Figures {
             let generator = median(outcome.samples().filter_map(|sample| sample.generator_us));
             writeln!(
                 f,
-                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}",
+                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}{}",
                 outcome.server,
                 shown(outcome.median().map(figure)),
                 shown(outcome.least().map(figure)),
@@ -95,11 +116,15 @@ impl Display for Figures {
                 shown(share(|sample| sample.server_busy)),
                 shown(generator.map(figure)),
                 shown(share(|sample| sample.waited)),
+                self.beside(outcome),
             )?;
         }
         Ok(())
     }
 }
+
+/// Who sends more than this many times the smallest replies compresses less, so its time is no fair match.
+const REPLY_BYTES_RATIO_MAX: f64 = 1.05;
 
 fn shown(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
@@ -142,14 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn replies_that_are_hardly_compressed_are_marked() {
+        let sized = |bytes| Sample { reply_bytes: Some(bytes), ..Sample::of(1.0) };
+        let server = |server, bytes| Outcome { server, rounds: vec![Some(sized(bytes))] };
+        let servers = vec![server("small", 100.0), server("equal", 105.0), server("large", 105.1)];
+        let table = Figures { workload: "deflate", unit: "µs", servers }.to_string();
+        let marked: Vec<_> = table.lines().filter(|line| line.contains("(!)")).collect();
+        assert!(marked.len() == 1 && marked[0].contains("large"), "{table}");
+    }
+
+    #[test]
     fn the_median_of_an_even_count_lies_between() {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
         assert_eq!(median(std::iter::empty()), None);
     }
 
     fn outcome(server: &'static str, figures: &[Option<f64>]) -> Outcome {
-        let sample =
-            |figure| Sample { figure, generator_us: None, server_busy: None, waited: None };
-        Outcome { server, rounds: figures.iter().map(|it| it.map(sample)).collect() }
+        Outcome { server, rounds: figures.iter().map(|it| it.map(Sample::of)).collect() }
     }
 }

@@ -5,6 +5,10 @@
 pub enum Mode {
     /// Sends every message back, uncompressed.
     Echo,
+    /// Echoes messages compressed by permessage-deflate, each by itself, in both directions (RFC 7692 §7.1.1).
+    DeflateNoTakeover,
+    /// The same with the memory of the messages before, in both directions.
+    DeflateTakeover,
     /// Sends each message of the connection to `/publish` to every connection that is on another path.
     FanOut,
     /// The same as [`Echo`](Self::Echo) over TLS (rustls), with a certificate that signs itself.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::mode::Mode;
-use crate::load::{Deadline, Echo, FanOut, Idle, Openings, Sample, Target};
+use crate::load::{Deadline, Echo, FanOut, Idle, Openings, Sample, Takeover, Talk, Target, Words};
 
 /// How much of a workload is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,14 @@ enum Load {
     FanOut(FanOut),
     Idle(Idle),
     Openings(Openings),
+    Talk(Talk),
 }
 
 /// Returns every workload at the given extent.
 #[must_use]
 pub fn workloads(extent: Extent) -> Vec<Workload> {
     let mut all = echoes(extent);
+    all.extend(talks(extent));
     all.extend(fan_outs(extent));
     all.extend(standing(extent));
     all
@@ -81,6 +83,21 @@ fn echoes(extent: Extent) -> Vec<Workload> {
     ]
 }
 
+/// Messages that are sent back, but may look otherwise on the wire.
+fn talks(extent: Extent) -> Vec<Workload> {
+    let talk = |name, mode, connections, words, messages| {
+        let messages = extent.of(messages, messages / 20);
+        let check_all = extent == Extent::Quick;
+        let load = Load::Talk(Talk { connections, words, messages, check_all });
+        Workload { name, is_quick: true, mode, load, ..PLAIN }
+    };
+    let (off, on) = (Words::Json(Takeover::Off), Words::Json(Takeover::On));
+    vec![
+        talk("deflate-no-takeover", Mode::DeflateNoTakeover, 100, off, 50_000),
+        talk("deflate-takeover", Mode::DeflateTakeover, 100, on, 50_000),
+    ]
+}
+
 /// One message that many hear.
 fn fan_outs(extent: Extent) -> Vec<Workload> {
     let fan_out = |name, is_quick, together, rounds| {
@@ -98,7 +115,8 @@ fn fan_outs(extent: Extent) -> Vec<Workload> {
 fn standing(extent: Extent) -> Vec<Workload> {
     let connections = extent.of(9_000, 500);
     let rest = Duration::from_secs(extent.of(2, 0));
-    let idle = Load::Idle(Idle { connections, payload_bytes: 20, rest });
+    let idle =
+        Load::Idle(Idle { connections, words: Words::Noise(20), together: 1, tls: false, rest });
     let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
     vec![
         Workload { name: "idle", unit: PER_CONNECTION, load: idle, ..PLAIN },
@@ -132,6 +150,7 @@ impl Workload {
             Load::FanOut(fan_out) => fan_out.subscribers + 1,
             Load::Idle(idle) => idle.connections,
             Load::Openings(openings) => openings.together,
+            Load::Talk(talk) => talk.connections,
         }
     }
 
@@ -146,6 +165,7 @@ impl Workload {
             Load::FanOut(fan_out) => fan_out.run(target, deadline),
             Load::Idle(idle) => idle.run(target, deadline),
             Load::Openings(openings) => openings.run(target, deadline),
+            Load::Talk(talk) => talk.run(target, deadline),
         }
     }
 }

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::account::Account;
 use super::deadline::Deadline;
+use super::deflate::Takeover;
 use super::sample::{Sample, Target};
 use super::stream::Stream;
 use super::trust;
@@ -45,7 +46,8 @@ impl Openings {
             if asked.len() == self.together || opened + 1 == count {
                 // Dropping the socket resets the connection: see `ask`.
                 for mut stream in asked.drain(..) {
-                    check_answer(&mut stream).with_context(|| format!("opening up to {opened}"))?;
+                    check_answer(&mut stream, Opening::default())
+                        .with_context(|| format!("opening up to {opened}"))?;
                 }
             }
         }
@@ -58,13 +60,15 @@ impl Openings {
 pub(super) struct Opening {
     /// What is asked for; begins with a slash.
     pub(super) path: &'static str,
+    /// What is offered of permessage-deflate, if anything, and must be agreed to; else no extension may be.
+    pub(super) takeover: Option<Takeover>,
     /// Whether TLS is spoken first.
     pub(super) tls: bool,
 }
 
 impl Default for Opening {
     fn default() -> Self {
-        Self { path: "/echo", tls: false }
+        Self { path: "/echo", takeover: None, tls: false }
     }
 }
 
@@ -74,7 +78,7 @@ impl Default for Opening {
 /// Fails when the server does not answer with the right 101 within ten seconds.
 pub(super) fn open(address: SocketAddr, index: usize, opening: Opening) -> anyhow::Result<Stream> {
     let mut stream = ask(address, index, opening)?;
-    check_answer(&mut stream)?;
+    check_answer(&mut stream, opening)?;
     Ok(stream)
 }
 
@@ -97,7 +101,7 @@ fn ask(address: SocketAddr, index: usize, opening: Opening) -> anyhow::Result<St
     Ok(stream)
 }
 
-fn check_answer(stream: &mut Stream) -> anyhow::Result<()> {
+fn check_answer(stream: &mut Stream, opening: Opening) -> anyhow::Result<()> {
     let (mut head, mut filled) = ([0; 2048], 0);
     while !head[..filled].ends_with(b"\r\n\r\n") {
         let read =
@@ -106,23 +110,31 @@ fn check_answer(stream: &mut Stream) -> anyhow::Result<()> {
         filled += read;
     }
     let head = str::from_utf8(&head[..filled])?;
-    let accepted = head.lines().any(|line| {
-        line.split_once(':').is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT
-        })
-    });
+    let field = |wanted: &str| {
+        let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    };
+    let agreed = match (opening.takeover, field("sec-websocket-extensions")) {
+        (None, None) => true,
+        (Some(takeover), Some(answer)) => takeover.is_agreed(answer),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
     anyhow::ensure!(
-        head.starts_with("HTTP/1.1 101 ") && accepted,
+        head.starts_with("HTTP/1.1 101 ")
+            && field("sec-websocket-accept") == Some(ACCEPT)
+            && agreed,
         "the opening was answered with {head:?}"
     );
     Ok(())
 }
 
-/// No extension is offered: none is measured.
 fn request(opening: Opening) -> String {
+    let offer = opening.takeover.map_or_else(String::new, |takeover| {
+        format!("Sec-WebSocket-Extensions: {}\r\n", takeover.offer())
+    });
     format!(
         "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n",
         opening.path
     )
 }

@@ -23,12 +23,23 @@ pub struct Sample {
     /// How much of the measured time the server or the generator, whichever did longer, was ready to run while its core
     /// was taken by other programs; absent where it says nothing.
     pub waited: Option<f64>,
+    /// The mean of the replies' payload bytes as they came; absent where they are not compressed.
+    pub reply_bytes: Option<f64>,
+    /// How many pings each connection was sent, on average; absent where it says nothing.
+    pub pings: Option<f64>,
 }
 
 impl Sample {
     /// A figure of which nothing else is known.
     #[must_use]
     pub const fn of(figure: f64) -> Self {
-        Self { figure, generator_us: None, server_busy: None, waited: None }
+        Self {
+            figure,
+            generator_us: None,
+            server_busy: None,
+            waited: None,
+            reply_bytes: None,
+            pings: None,
+        }
     }
 }
