@@ -83,6 +83,61 @@ fn compressed_echoes_are_inflated_and_compared() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_reply_in_many_frames_is_compared_piece_by_piece() -> anyhow::Result<()> {
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::Streamed)?;
+        let words = Words::Noise(1024 * 1024);
+        let load = Talk { connections: 3, words, messages: 10, check_all: true };
+        let sample = load.run(&running.target, Deadline::after(Duration::from_secs(50)))?;
+        assert!(sample.figure > 0.0, "{server}: {sample:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn idle_connections_answer_their_pings() -> anyhow::Result<()> {
+    let ours = Contender::echoing("ours", "", "ours", &["--keepalive-ms", "100"]);
+    let running = ours.start(programs(), Mode::KeptAlive)?;
+    let load = Idle {
+        connections: 20,
+        words: Words::Noise(1024 * 1024),
+        together: 16,
+        tls: false,
+        rest: Duration::from_millis(1_500),
+    };
+    let sample = load.run(&running.target, Deadline::after(Duration::from_secs(50)))?;
+    // Who leaves a ping unanswered for a second is dropped, which would have failed the measurement.
+    assert!(sample.pings.is_some_and(|pings| pings >= 2.0), "{sample:?}");
+    Ok(())
+}
+
+#[test]
+fn idle_connections_keep_tls_and_compression() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    let ours = Contender::echoing("ours", "", "ours", &[])
+        .can(Mode::DeflateNoTakeover, &[])
+        .can(Mode::Tls, &["--tls"]);
+    let plain = Idle {
+        connections: 200,
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::ZERO,
+    };
+    let bytes_of = |mode, idle: Idle| {
+        let running = ours.start(programs(), mode)?;
+        anyhow::Ok(idle.run(&running.target, deadline)?.figure)
+    };
+    let plain_bytes = bytes_of(Mode::Echo, plain)?;
+    let compressed = Idle { words: Words::Json(Takeover::Off), ..plain };
+    assert!(bytes_of(Mode::DeflateNoTakeover, compressed)? > 0.0);
+    // TLS keeps its keys and buffers, which are larger than the rest of a connection.
+    let tls_bytes = bytes_of(Mode::Tls, Idle { tls: true, ..plain })?;
+    assert!(tls_bytes > plain_bytes, "{tls_bytes} with TLS and {plain_bytes} without");
+    Ok(())
+}
+
+#[test]
 fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
     let floor = started("ideal", Mode::Echo)?;
     let words = Words::Json(Takeover::Off);

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer::{
@@ -19,6 +20,12 @@ struct Arguments {
     /// Send each message of the connections to /publish to all others, as the example `broadcast` does
     #[arg(long)]
     fan_out: bool,
+    /// Send each message back piece by piece
+    #[arg(long)]
+    streamed: bool,
+    /// Ping every connection so often, and give each ten times as long to answer
+    #[arg(long, value_name = "MILLISECONDS")]
+    keepalive_ms: Option<u64>,
     /// Compress each message with the memory of those before it, where the client agrees
     #[arg(long)]
     takeover: bool,
@@ -34,6 +41,9 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     std::io::stdout().flush()?;
     let mut server = Server::builder().origins(Origins::any());
+    if let Some(interval) = arguments.keepalive_ms.map(Duration::from_millis) {
+        server = server.keepalive(Some(interval), interval * 10);
+    }
     if arguments.takeover {
         server = server.deflate(Deflate::takeover());
     }
@@ -45,6 +55,8 @@ async fn main() -> anyhow::Result<()> {
     if arguments.fan_out {
         let room = Room::default();
         server.serve(listener, move |socket, request| room.clone().host(socket, request)).await?;
+    } else if arguments.streamed {
+        server.serve(listener, |socket, _| echo_streamed(socket)).await?;
     } else {
         server.serve(listener, |socket, _| echo(socket)).await?;
     }
@@ -55,6 +67,19 @@ async fn main() -> anyhow::Result<()> {
 async fn echo(mut socket: WebSocket) -> Result<(), Failed> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// Sends every message back while it is still coming.
+async fn echo_streamed(socket: WebSocket) -> Result<(), Failed> {
+    let (sender, mut receiver) = socket.split();
+    while let Some(mut message) = receiver.recv_stream().await? {
+        let mut reply = sender.send_stream(message.kind()).await?;
+        while let Some(piece) = message.chunk().await? {
+            reply.write(&piece).await?;
+        }
+        reply.finish().await?;
     }
     Ok(())
 }

@@ -37,11 +37,14 @@ pub fn contenders() -> Vec<Contender> {
     let contender = Contender::echoing;
     vec![
         contender("ideal", "the floor on tokio, no protocol", "ideal", &[])
-            .can(Mode::Tls, &["--tls"]),
+            .can(Mode::Tls, &["--tls"])
+            .can(Mode::Streamed, &[]),
         contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
             .can(Mode::DeflateNoTakeover, &[])
             .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
             .can_as(Mode::FanOut, "ours", &["--fan-out"])
+            .can_as(Mode::KeptAlive, "ours", &["--keepalive-ms", "2000"])
+            .can_as(Mode::Streamed, "ours", &["--streamed"])
             .can_as(Mode::Tls, "ours", &["--tls"]),
         contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
         contender(
@@ -101,8 +104,10 @@ impl Contender {
         self.program(mode).is_some()
     }
 
+    /// Returns what is started for a mode. Who says nothing of pings echoes without them.
     fn program(&self, mode: Mode) -> Option<&Program> {
-        self.programs.iter().find(|program| program.mode == mode)
+        let of = |mode| self.programs.iter().find(|program| program.mode == mode);
+        of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
     }
 
     /// Starts the server on its own core and waits until it listens.

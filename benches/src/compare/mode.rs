@@ -5,6 +5,10 @@
 pub enum Mode {
     /// Sends every message back, uncompressed.
     Echo,
+    /// Sends every message back piece by piece as it comes, without holding it whole.
+    Streamed,
+    /// The same as [`Echo`](Self::Echo), with a keepalive ping every two seconds where the server has such a thing.
+    KeptAlive,
     /// Echoes messages compressed by permessage-deflate, each by itself, in both directions (RFC 7692 §7.1.1).
     DeflateNoTakeover,
     /// The same with the memory of the messages before, in both directions.

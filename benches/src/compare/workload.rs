@@ -93,6 +93,7 @@ fn talks(extent: Extent) -> Vec<Workload> {
     };
     let (off, on) = (Words::Json(Takeover::Off), Words::Json(Takeover::On));
     vec![
+        talk("echo-1MiB-streamed", Mode::Streamed, 4, Words::Noise(1024 * 1024), 4_000),
         talk("deflate-no-takeover", Mode::DeflateNoTakeover, 100, off, 50_000),
         talk("deflate-takeover", Mode::DeflateTakeover, 100, on, 50_000),
     ]
@@ -113,13 +114,28 @@ fn fan_outs(extent: Extent) -> Vec<Workload> {
 
 /// What connections cost by being there, and by coming.
 fn standing(extent: Extent) -> Vec<Workload> {
-    let connections = extent.of(9_000, 500);
-    let rest = Duration::from_secs(extent.of(2, 0));
-    let idle =
-        Load::Idle(Idle { connections, words: Words::Noise(20), together: 1, tls: false, rest });
+    let idle = Idle {
+        connections: extent.of(9_000, 500),
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::from_secs(extent.of(2, 0)),
+    };
+    let idle_in = |name, mode, idle| {
+        let unit = "resident bytes per connection";
+        Workload { name, unit, mode, load: Load::Idle(idle), ..PLAIN }
+    };
+    // Two keepalive rounds and a little more.
+    let (large, rest) = (Words::Noise(1024 * 1024), Duration::from_secs(extent.of(5, 0)));
+    let connections = extent.of(9_000, 50);
+    let after_large = Idle { connections, words: large, together: 16, rest, ..idle };
+    let compressed = Idle { words: Words::Json(Takeover::Off), ..idle };
     let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
     vec![
-        Workload { name: "idle", unit: PER_CONNECTION, load: idle, ..PLAIN },
+        idle_in("idle", Mode::Echo, idle),
+        Workload { is_quick: true, ..idle_in("idle-after-1MiB", Mode::KeptAlive, after_large) },
+        idle_in("idle-deflate", Mode::DeflateNoTakeover, compressed),
+        Workload { is_quick: true, ..idle_in("idle-tls", Mode::Tls, Idle { tls: true, ..idle }) },
         Workload {
             name: "openings",
             unit: "µs per opening",
@@ -129,8 +145,6 @@ fn standing(extent: Extent) -> Vec<Workload> {
         },
     ]
 }
-
-const PER_CONNECTION: &str = "resident bytes per connection";
 
 impl Extent {
     fn of<T>(self, full: T, quick: T) -> T {

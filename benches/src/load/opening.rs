@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustls::StreamOwned;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::account::Account;
@@ -94,22 +93,28 @@ fn ask(address: SocketAddr, index: usize, opening: Opening) -> anyhow::Result<St
     socket.set_read_timeout(Some(ANSWER_WAIT))?;
     socket.connect(&address.into()).with_context(|| format!("connecting to {address}"))?;
     let mut stream = match opening.tls {
-        false => Stream::Plain(socket.into()),
-        true => Stream::Tls(Box::new(StreamOwned::new(trust::connection()?, socket.into()))),
+        false => Stream::plain(socket.into()),
+        true => Stream::tls(trust::connection()?, socket.into()),
     };
     stream.write_all(request(opening).as_bytes())?;
     Ok(stream)
 }
 
 fn check_answer(stream: &mut Stream, opening: Opening) -> anyhow::Result<()> {
-    let (mut head, mut filled) = ([0; 2048], 0);
-    while !head[..filled].ends_with(b"\r\n\r\n") {
+    let (mut bytes, mut filled) = ([0; 2048], 0);
+    let head_bytes = loop {
         let read =
-            stream.read(&mut head[filled..]).context("waiting for the answer to an opening")?;
+            stream.read(&mut bytes[filled..]).context("waiting for the answer to an opening")?;
         anyhow::ensure!(read > 0, "{filled} bytes came instead of an answer's head");
         filled += read;
-    }
-    let head = str::from_utf8(&head[..filled])?;
+        let end = bytes[..filled].windows(4).position(|window| window == b"\r\n\r\n");
+        if let Some(end) = end {
+            break end + 4;
+        }
+    };
+    // A server may send its first ping behind the answer.
+    stream.give_back(&bytes[head_bytes..filled]);
+    let head = str::from_utf8(&bytes[..head_bytes])?;
     let field = |wanted: &str| {
         let mut fields = head.lines().filter_map(|line| line.split_once(':'));
         fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
