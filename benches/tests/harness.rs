@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use duplexer_benches::compare::{Contender, Mode, Running, contenders};
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Openings, Script, Takeover, Talk, Target, Words,
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Script, Takeover, Talk, Target, Words,
 };
 
 #[test]
@@ -134,6 +134,34 @@ fn idle_connections_keep_tls_and_compression() -> anyhow::Result<()> {
     // TLS keeps its keys and buffers, which are larger than the rest of a connection.
     let tls_bytes = bytes_of(Mode::Tls, Idle { tls: true, ..plain })?;
     assert!(tls_bytes > plain_bytes, "{tls_bytes} with TLS and {plain_bytes} without");
+    Ok(())
+}
+
+#[test]
+fn messages_leave_when_they_are_due_and_wait_for_no_echo() -> anyhow::Result<()> {
+    const MESSAGES: usize = 1_000;
+    const HELD: usize = 64;
+    let target = serve(move |mut stream: TcpStream| {
+        let script = Script::new(0, 20, HELD);
+        let (asked_bytes, reply_bytes) = (script.request.len() / HELD, script.reply.len() / HELD);
+        for answered in 0..MESSAGES * 11 / 5 {
+            // Half way through what is timed it answers nothing until as many more have come.
+            let held = if answered == MESSAGES * 17 / 10 { HELD } else { 1 };
+            while stream.peek(&mut vec![0; held * asked_bytes])? < held * asked_bytes {
+                std::thread::yield_now();
+            }
+            stream.read_exact(&mut vec![0; asked_bytes])?;
+            stream.write_all(&script.reply[answered % HELD * reply_bytes..][..reply_bytes])?;
+        }
+        stream.read(&mut [0]).map(drop)
+    })?;
+    let load = Latency { connections: 1, payload_bytes: 20, messages: MESSAGES };
+    let sample = load.run(&target, Deadline::after(Duration::from_secs(20)))?;
+    let it = sample.latencies.expect("times were taken");
+    assert!(it.p50_us <= it.p99_us && it.p99_us <= it.p999_us, "{it:?}");
+    // The first of those that were held waited for 63 others to become due, the next for 62, and so on.
+    let pace_us = 1e6 / it.per_second;
+    assert!(it.p999_us > 60.0 * pace_us && it.p99_us > 50.0 * pace_us, "{it:?}");
     Ok(())
 }
 

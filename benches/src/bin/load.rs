@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Openings, Takeover, Talk, Target, Words, pin_to, raise_file_limit,
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Takeover, Talk, Target, Words, pin_to,
+    raise_file_limit,
 };
 
 /// Put a load on a running server and print what it cost
@@ -66,6 +67,15 @@ enum Load {
         #[arg(long, default_value_t = 100_000)]
         messages: usize,
     },
+    /// Echo messages at half of the rate that the server manages; prints how long that takes
+    Latency {
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
+        #[arg(long, default_value_t = 20)]
+        payload_bytes: usize,
+        #[arg(long, default_value_t = 200_000)]
+        messages: usize,
+    },
     /// Leave connections idle; prints resident bytes per connection
     Idle {
         #[arg(long, default_value_t = 9_000)]
@@ -96,6 +106,9 @@ fn main() -> anyhow::Result<()> {
         Load::Deflate { connections, takeover, messages } => {
             let words = Words::Json(if takeover { Takeover::On } else { Takeover::Off });
             Talk { connections, words, messages, check_all: false }.run(&target, deadline)?
+        }
+        Load::Latency { connections, payload_bytes, messages } => {
+            Latency { connections, payload_bytes, messages }.run(&target, deadline)?
         }
         Load::Idle { connections } => {
             let rest = Duration::from_secs(2);

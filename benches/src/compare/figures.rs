@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde_json::{Value, json};
 
-use crate::load::Sample;
+use crate::load::{Latencies, Sample};
 
 /// What one workload gave on every server, round by round.
 #[derive(Debug)]
@@ -68,6 +68,28 @@ impl Figures {
         beside
     }
 
+    /// Shows how long echoes took, as medians of the rounds.
+    fn show_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("{}, {}", self.workload, self.unit);
+        writeln!(f, "{title}\n{:46}     p50      p99    p99.9  p99 × first  per second", "")?;
+        for outcome in &self.servers {
+            let of = |field: fn(&Latencies) -> f64| {
+                median(outcome.samples().filter_map(|it| it.latencies.as_ref().map(field)))
+            };
+            writeln!(
+                f,
+                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11}",
+                outcome.server,
+                shown(of(|it| it.p50_us).map(figure)),
+                shown(of(|it| it.p99_us).map(figure)),
+                shown(of(|it| it.p999_us).map(figure)),
+                shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
+                shown(of(|it| it.per_second).map(figure)),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Returns the figures and the samples behind them.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -81,6 +103,14 @@ impl Figures {
                         "waited": it.waited,
                         "reply_bytes": it.reply_bytes,
                         "pings": it.pings,
+                        "latencies": it.latencies.map(|it| {
+                            json!({
+                                "per_second": it.per_second,
+                                "p50_us": it.p50_us,
+                                "p99_us": it.p99_us,
+                                "p999_us": it.p999_us,
+                            })
+                        }),
                     })
                 })
             });
@@ -98,6 +128,10 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut samples = self.servers.iter().flat_map(Outcome::samples);
+        if samples.any(|sample| sample.latencies.is_some()) {
+            return self.show_latencies(f);
+        }
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
         for outcome in &self.servers {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::mode::Mode;
-use crate::load::{Deadline, Echo, FanOut, Idle, Openings, Sample, Takeover, Talk, Target, Words};
+use crate::load::{
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Sample, Takeover, Talk, Target, Words,
+};
 
 /// How much of a workload is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,7 @@ enum Load {
     Echo(Echo),
     FanOut(FanOut),
     Idle(Idle),
+    Latency(Latency),
     Openings(Openings),
     Talk(Talk),
 }
@@ -44,6 +47,7 @@ pub fn workloads(extent: Extent) -> Vec<Workload> {
     all.extend(talks(extent));
     all.extend(fan_outs(extent));
     all.extend(standing(extent));
+    all.push(latency(extent));
     all
 }
 
@@ -146,6 +150,19 @@ fn standing(extent: Extent) -> Vec<Workload> {
     ]
 }
 
+/// How long an echo takes at half load.
+fn latency(extent: Extent) -> Workload {
+    let messages = extent.of(200_000, 5_000);
+    let latency = Latency { connections: 100, payload_bytes: 20, messages };
+    Workload {
+        name: "latency-20B",
+        unit: "µs from when a message was due to its echo, at half load",
+        is_quick: true,
+        load: Load::Latency(latency),
+        ..PLAIN
+    }
+}
+
 impl Extent {
     fn of<T>(self, full: T, quick: T) -> T {
         match self {
@@ -163,6 +180,7 @@ impl Workload {
             Load::Echo(echo) => echo.connections,
             Load::FanOut(fan_out) => fan_out.subscribers + 1,
             Load::Idle(idle) => idle.connections,
+            Load::Latency(latency) => latency.connections,
             Load::Openings(openings) => openings.together,
             Load::Talk(talk) => talk.connections,
         }
@@ -178,6 +196,7 @@ impl Workload {
             Load::Echo(echo) => echo.run(target, deadline),
             Load::FanOut(fan_out) => fan_out.run(target, deadline),
             Load::Idle(idle) => idle.run(target, deadline),
+            Load::Latency(latency) => latency.run(target, deadline),
             Load::Openings(openings) => openings.run(target, deadline),
             Load::Talk(talk) => talk.run(target, deadline),
         }

@@ -2,7 +2,9 @@
 //!
 //! Deliberately absent: parsing. What comes back is compared with what must come, or merely counted.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -68,11 +70,17 @@ impl Crowd {
         Ok(Self { lanes, rings, depth: members.depth, watch, buffer, deadline })
     }
 
-    /// Sends `messages` in all, `depth` on each connection at first and then one for each reply; returns when every reply is home.
-    pub(super) fn exchange(&mut self, messages: usize, check: bool) -> anyhow::Result<()> {
+    /// Sends `messages` in all, `depth` on each connection at first and then one for each reply; returns when every reply is
+    /// home. `depth` is at most the members'.
+    pub(super) fn exchange(
+        &mut self,
+        messages: usize,
+        depth: usize,
+        check: bool,
+    ) -> anyhow::Result<()> {
         let (mut unasked, mut missing) = (messages, messages);
         for index in 0..self.lanes.len() {
-            let grant = self.depth.min(unasked);
+            let grant = depth.min(self.depth).min(unasked);
             unasked -= grant;
             self.ask(index, grant)?;
         }
@@ -89,6 +97,44 @@ impl Crowd {
             }
         }
         Ok(())
+    }
+
+    /// Sends `messages` in all, one each `pace` and on each connection in turn, whatever has come back; returns for each the
+    /// nanoseconds from when it was due until its echo was home, in no order. A message that finds `depth` others in flight
+    /// on its connection waits for one of them, and its time runs.
+    pub(super) fn march(&mut self, messages: usize, pace: Duration) -> anyhow::Result<Vec<u64>> {
+        let mut under_way = vec![VecDeque::new(); self.lanes.len()];
+        let (mut times_ns, mut ready) = (Vec::with_capacity(messages), Vec::new());
+        let (begun, mut next, mut next_due) = (Instant::now(), 0, Duration::ZERO);
+        while times_ns.len() < messages {
+            self.deadline.left("echoes")?;
+            while next < messages && next_due <= begun.elapsed() {
+                let index = next % self.lanes.len();
+                under_way[index].push_back(next_due);
+                self.ask_up_to(index, under_way[index].len())?;
+                (next, next_due) = (next + 1, next_due + pace);
+            }
+            self.watch.look(&mut ready, Duration::ZERO)?;
+            for event in &ready {
+                let (replies, index) = (self.attend(*event, true)?, event.index);
+                let now = begun.elapsed();
+                for due in under_way[index].drain(..replies) {
+                    times_ns.push(u64::try_from(now.saturating_sub(due).as_nanos())?);
+                }
+                self.ask_up_to(index, under_way[index].len())?;
+            }
+        }
+        Ok(times_ns)
+    }
+
+    /// Lets a connection have `wanted` messages in flight, or `depth` if that is less.
+    fn ask_up_to(&mut self, index: usize, wanted: usize) -> anyhow::Result<()> {
+        let reply = &self.rings[index % self.rings.len()].reply;
+        let one_bytes = reply.len() / 2 / self.depth;
+        let lane = &self.lanes[index];
+        let in_flight = lane.asked - lane.received_bytes / one_bytes;
+        let grant = wanted.min(self.depth) - in_flight;
+        self.ask(index, grant).with_context(|| format!("connection {index}"))
     }
 
     /// Writes and reads what a connection is ready for; returns how many replies have become whole by it.

@@ -38,9 +38,9 @@ impl Echo {
             tls: self.tls,
         };
         let mut crowd = Crowd::open(members, target, deadline)?;
-        crowd.exchange(self.messages / 5, true)?;
+        crowd.exchange(self.messages / 5, self.depth, true)?;
         let account = Account::open(target.pid)?;
-        crowd.exchange(self.messages, self.check_all)?;
+        crowd.exchange(self.messages, self.depth, self.check_all)?;
         account.close(self.messages as u64)
     }
 }
