@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use duplexer_benches::compare::{Contender, Mode, Running, contenders};
 use duplexer_benches::load::{
     Deadline, Echo, FanOut, Idle, Latency, Openings, Script, Takeover, Talk, Target, Words,
@@ -38,6 +39,22 @@ fn the_floor_passes_every_load() -> anyhow::Result<()> {
     idle.run(&floor.target, deadline)?;
     let openings = Openings { count: 100, together: 7 }.run(&floor.target, deadline)?;
     assert!(openings.figure > 0.0, "{openings:?}");
+    Ok(())
+}
+
+#[test]
+fn every_handler_of_ours_passes_every_length() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for arguments in [&[][..], &["--reader"], &["--streamed"]] {
+        let ours = Contender::echoing("ours", "", "ours", arguments);
+        let running = ours.start(programs(), Mode::Echo)?;
+        for payload_bytes in [0, 20, 1024, 16 * 1024, 700_000] {
+            let words = Words::Noise(payload_bytes);
+            let load = Talk { connections: 3, words, messages: 20, check_all: true };
+            let sample = load.run(&running.target, deadline);
+            sample.with_context(|| format!("{arguments:?}, {payload_bytes} bytes"))?;
+        }
+    }
     Ok(())
 }
 

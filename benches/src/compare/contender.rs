@@ -46,6 +46,13 @@ pub fn contenders() -> Vec<Contender> {
             .can_as(Mode::KeptAlive, "ours", &["--keepalive-ms", "2000"])
             .can_as(Mode::Streamed, "ours", &["--streamed"])
             .can_as(Mode::Tls, "ours", &["--tls"]),
+        contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"]),
+        contender(
+            "duplexer-2-threads",
+            "two threads on the one core",
+            "duplexer",
+            &["echo", "--threads", "2"],
+        ),
         contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
         contender(
             "fastwebsockets-bare",
