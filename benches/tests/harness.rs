@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use duplexer_benches::compare::{Contender, Mode, Running, contenders};
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Latency, Openings, Script, Takeover, Talk, Target, Words,
+    ClientSide, Deadline, Direction, Echo, FanOut, Idle, Latency, Openings, Script, Takeover, Talk,
+    Target, Words,
 };
+use duplexer_benches::servers::payload;
 
 #[test]
 fn the_floor_passes_every_load() -> anyhow::Result<()> {
@@ -183,6 +185,36 @@ fn messages_leave_when_they_are_due_and_wait_for_no_echo() -> anyhow::Result<()>
 }
 
 #[test]
+fn a_client_sends_and_hears_every_byte() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for arguments in [&[][..], &["--batch"]] {
+        let client =
+            Contender::new("client", "").can_as(Mode::Client, "client_duplexer", arguments);
+        for direction in [Direction::Send, Direction::Receive] {
+            for payload_bytes in [0, 20, 1024, 70_000] {
+                let running = client.start(programs(), Mode::Client)?;
+                // A fifth is a whole number of the 64 messages that leave together.
+                let load = ClientSide { direction, payload_bytes, messages: 320 };
+                let sample = load.run(&running.target, deadline);
+                sample.with_context(|| format!("{arguments:?}, {direction:?}, {payload_bytes}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_sends_another_byte_is_seen() -> anyhow::Result<()> {
+    let fault = fault_of_client(|frame| *frame.last_mut().expect("a frame has bytes") ^= 1)?;
+    assert!(fault.contains("the client sent another frame than it should"), "{fault}");
+    let fault = fault_of_client(|frame| frame[0] = 0x81)?;
+    assert!(fault.contains("beginning with [81, 94]"), "{fault}");
+    let fault = fault_of_client(|frame| frame.extend_from_slice(&frame.clone()))?;
+    assert!(fault.contains("came instead of a report"), "{fault}");
+    Ok(())
+}
+
+#[test]
 fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
     let floor = started("ideal", Mode::Echo)?;
     let words = Words::Json(Takeover::Off);
@@ -273,6 +305,30 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     assert!(format!("{fault:#}").contains("403 Forbidden"), "{fault:#}");
     server.join().expect("the server does not panic")?;
     Ok(())
+}
+
+/// Returns what the generator says of a client that sends one message of 20 bytes after `spoil` had the right frame.
+fn fault_of_client(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> anyhow::Result<String> {
+    let told = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let target = Target { address: told.local_addr()?, pid: std::process::id() };
+    std::thread::spawn(move || -> anyhow::Result<()> {
+        let mut address = String::new();
+        told.accept()?.0.read_to_string(&mut address)?;
+        let mut stream = TcpStream::connect(address.trim())?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")?;
+        read_head(&mut stream)?;
+        stream.read_exact(&mut vec![0; "??send 1 20".len()])?;
+        // Masked with zeros.
+        let mut frame = [&[0x82, 0x80 | 20, 0, 0, 0, 0][..], &payload(20)].concat();
+        spoil(&mut frame);
+        stream.write_all(&frame)?;
+        stream.read(&mut [0]).map(drop)?;
+        Ok(())
+    });
+    let load = ClientSide { direction: Direction::Send, payload_bytes: 20, messages: 5 };
+    let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+    Ok(format!("{:#}", fault.expect_err("the client does wrong")))
 }
 
 fn programs() -> &'static Path {

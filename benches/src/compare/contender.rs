@@ -42,10 +42,16 @@ pub fn contenders() -> Vec<Contender> {
         contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
             .can(Mode::DeflateNoTakeover, &[])
             .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+            .can_as(Mode::Client, "client_duplexer", &[])
             .can_as(Mode::FanOut, "ours", &["--fan-out"])
             .can_as(Mode::KeptAlive, "ours", &["--keepalive-ms", "2000"])
             .can_as(Mode::Streamed, "ours", &["--streamed"])
             .can_as(Mode::Tls, "ours", &["--tls"]),
+        Contender::new("duplexer-batch", "feed, and a flush after sixteen").can_as(
+            Mode::Client,
+            "client_duplexer",
+            &["--batch"],
+        ),
         contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"]),
         contender(
             "duplexer-2-threads",
@@ -53,15 +59,24 @@ pub fn contenders() -> Vec<Contender> {
             "duplexer",
             &["echo", "--threads", "2"],
         ),
-        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
+        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]).can_as(
+            Mode::Client,
+            "client_fastwebsockets",
+            &[],
+        ),
         contender(
             "fastwebsockets-bare",
             "0.10.0, handshake by hand",
             "fastwebsockets",
             &["--bare"],
         ),
-        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]),
-        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"]),
+        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]).can_as(
+            Mode::Client,
+            "client_tungstenite",
+            &[],
+        ),
+        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"])
+            .can_as(Mode::Client, "client_tungstenite", &["--batch"]),
         contender(
             "tungstenite-4k",
             "the same, 4 KiB read buffer",
@@ -78,6 +93,12 @@ pub fn contenders() -> Vec<Contender> {
 }
 
 impl Contender {
+    /// Describes what knows no mode until [`can_as`](Self::can_as) says so.
+    #[must_use]
+    pub fn new(name: &'static str, what: &'static str) -> Self {
+        Self { name, what, programs: Vec::new() }
+    }
+
     /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
     #[must_use]
     pub fn echoing(
@@ -86,11 +107,13 @@ impl Contender {
         program: &'static str,
         arguments: &[&'static str],
     ) -> Self {
-        let program = Program { mode: Mode::Echo, name: program, arguments: arguments.to_vec() };
-        Self { name, what, programs: vec![program] }
+        Self::new(name, what).can_as(Mode::Echo, program, arguments)
     }
 
-    /// Adds a mode, which the program is switched to by `arguments` beside its others.
+    /// Adds a mode, which the program that echoes is switched to by `arguments` beside its others.
+    ///
+    /// # Panics
+    /// Panics where no program echoes.
     #[must_use]
     pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
         let Program { name, arguments: others, .. } = &self.programs[0];

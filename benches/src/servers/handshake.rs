@@ -21,7 +21,7 @@ pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Resu
         let mut bytes = [0; 2048];
         let mut head = ReadBuf::new(&mut bytes);
         let read = Pin::new(&mut *stream).poll_read(context, &mut head);
-        read.map_ok(|()| answer(head.filled()))
+        read.map_ok(|()| switching(head.filled()))
     })
     .await?;
     let answer = answer.ok_or(io::ErrorKind::InvalidData)?;
@@ -29,7 +29,9 @@ pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Resu
     stream.flush().await
 }
 
-fn answer(head: &[u8]) -> Option<String> {
+/// Returns the 101 that answers a request's head, if it is whole and has a key.
+#[must_use]
+pub fn switching(head: &[u8]) -> Option<String> {
     let head = str::from_utf8(head).ok()?.strip_suffix("\r\n\r\n")?;
     let key = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -47,18 +49,18 @@ fn answer(head: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::answer;
+    use super::switching;
 
     #[test]
     fn answers_the_key_of_the_rfc() {
         // RFC 6455 §1.3
         let answer =
-            answer(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+            switching(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         assert!(answer.is_some_and(|it| it.contains("Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")));
     }
 
     #[test]
     fn answers_no_unfinished_head() {
-        assert_eq!(answer(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"), None);
+        assert_eq!(switching(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"), None);
     }
 }
