@@ -52,7 +52,8 @@ pub fn contenders() -> Vec<Contender> {
             "client_duplexer",
             &["--batch"],
         ),
-        contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"]),
+        contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"])
+            .can(Mode::KeptAlive, &["--keepalive-ms", "2000"]),
         contender(
             "duplexer-2-threads",
             "two threads on the one core",
@@ -69,12 +70,11 @@ pub fn contenders() -> Vec<Contender> {
             "0.10.0, handshake by hand",
             "fastwebsockets",
             &["--bare"],
-        ),
-        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]).can_as(
-            Mode::Client,
-            "client_tungstenite",
-            &[],
-        ),
+        )
+        .can_as(Mode::Tls, "over_tls", &["--library", "fastwebsockets"]),
+        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[])
+            .can_as(Mode::Client, "client_tungstenite", &[])
+            .can_as(Mode::Tls, "over_tls", &["--library", "tungstenite"]),
         contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"])
             .can_as(Mode::Client, "client_tungstenite", &["--batch"]),
         contender(
