@@ -215,6 +215,56 @@ fn a_client_that_sends_another_byte_is_seen() -> anyhow::Result<()> {
 }
 
 #[test]
+fn an_echo_that_says_something_else_is_seen() {
+    for (spoil, expected) in [
+        ((|frame| frame[2] ^= 1) as fn(&mut Vec<u8>), "other bytes came back than were sent"),
+        (|frame| frame[0] = 0x81, "text came back as binary, or binary as text"),
+        (|frame| *frame = [&[0x82, 19], &frame[2..21]].concat(), "19 bytes came back for 20"),
+        (|frame| *frame = [&[0x82, 21], &frame[2..], &[0]].concat(), "other bytes came back"),
+        (|frame| frame.extend_from_slice(&frame.clone()), "20 bytes came back for nothing"),
+        (|frame| frame.extend_from_slice(&[0x82, 0]), "two messages came back for one"),
+        (|frame| frame[0] = 0xC2, "a compressed message came back"),
+    ] {
+        let target = serve(move |mut stream: TcpStream| {
+            let mut frame = unmasked_from(&mut stream)?;
+            spoil(&mut frame);
+            stream.write_all(&frame)?;
+            stream.read(&mut [0]).map(drop)
+        });
+        let words = Words::Noise(20);
+        let load = Talk { connections: 1, words, messages: 5, check_all: true };
+        let target = target.expect("a loopback listener");
+        let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+        let fault = format!("{:#}", fault.expect_err("the server does wrong"));
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn a_subscriber_that_hears_something_else_is_seen() -> anyhow::Result<()> {
+    for (spoil, expected) in [
+        ((|frame| frame[2] ^= 1) as fn(&mut Vec<u8>), "other bytes came than were published"),
+        (|frame| frame.extend_from_slice(&frame.clone()), "44 bytes came where 22 were published"),
+    ] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+        std::thread::spawn(move || -> io::Result<()> {
+            let (mut subscriber, mut publisher) = (opened(&listener)?, opened(&listener)?);
+            let mut frame = unmasked_from(&mut publisher)?;
+            spoil(&mut frame);
+            subscriber.write_all(&frame)?;
+            subscriber.read(&mut [0]).map(drop)
+        });
+        let load =
+            FanOut { subscribers: 1, payload_bytes: 20, together: 1, rounds: 5, check_all: true };
+        let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+        let fault = format!("{:#}", fault.expect_err("the server does wrong"));
+        assert!(fault.contains(expected), "{fault}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
     let floor = started("ideal", Mode::Echo)?;
     let words = Words::Json(Takeover::Off);
@@ -373,16 +423,27 @@ fn one_message(target: &Target) -> anyhow::Result<()> {
 fn serve(answer: impl FnOnce(TcpStream) -> io::Result<()> + Send + 'static) -> io::Result<Target> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let target = Target { address: listener.local_addr()?, pid: std::process::id() };
-    std::thread::spawn(move || -> io::Result<()> {
-        let (mut stream, _) = listener.accept()?;
-        read_head(&mut stream)?;
-        stream.write_all(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-        )?;
-        answer(stream)
-    });
+    std::thread::spawn(move || answer(opened(&listener)?));
     Ok(target)
+}
+
+/// Accepts one connection and opens it as it should be.
+fn opened(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (mut stream, _) = listener.accept()?;
+    read_head(&mut stream)?;
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    )?;
+    Ok(stream)
+}
+
+/// Reads a client's frame of 20 bytes and returns what a server sends in its place.
+fn unmasked_from(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut frame = [0; 26];
+    stream.read_exact(&mut frame)?;
+    let payload = frame[6..].iter().zip(frame[2..6].iter().cycle()).map(|(byte, key)| byte ^ key);
+    Ok([0x82, 20].into_iter().chain(payload).collect())
 }
 
 fn read_head(stream: &mut TcpStream) -> io::Result<()> {
