@@ -71,20 +71,26 @@ impl Figures {
     /// Shows how long echoes took, as medians of the rounds.
     fn show_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = format!("{}, {}", self.workload, self.unit);
-        writeln!(f, "{title}\n{:46}     p50      p99    p99.9  p99 × first  per second", "")?;
+        writeln!(
+            f,
+            "{title}\n{:46}     p50      p99    p99.9  p99 × first  per second  waited",
+            ""
+        )?;
         for outcome in &self.servers {
             let of = |field: fn(&Latencies) -> f64| {
                 median(outcome.samples().filter_map(|it| it.latencies.as_ref().map(field)))
             };
+            let waited = median(outcome.samples().filter_map(|it| it.waited));
             writeln!(
                 f,
-                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11}",
+                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11} {:>7}",
                 outcome.server,
                 shown(of(|it| it.p50_us).map(figure)),
                 shown(of(|it| it.p99_us).map(figure)),
                 shown(of(|it| it.p999_us).map(figure)),
                 shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
                 shown(of(|it| it.per_second).map(figure)),
+                shown(waited.map(|share| format!("{:.0}%", share * 100.0))),
             )?;
         }
         Ok(())
@@ -186,7 +192,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::{Figures, Outcome, median};
-    use crate::load::Sample;
+    use crate::load::{Latencies, Sample};
 
     #[test]
     fn a_ratio_is_taken_within_each_round() {
@@ -208,6 +214,21 @@ mod tests {
         let table = Figures { workload: "deflate", unit: "µs", servers }.to_string();
         let marked: Vec<_> = table.lines().filter(|line| line.contains("(!)")).collect();
         assert!(marked.len() == 1 && marked[0].contains("large"), "{table}");
+    }
+
+    #[test]
+    fn latencies_are_a_table_of_their_own() {
+        let latencies =
+            Latencies { per_second: 50_000.0, p50_us: 20.0, p99_us: 40.0, p999_us: 80.0 };
+        let sample = Sample {
+            latencies: Some(latencies),
+            waited: Some(0.5),
+            ..Sample::of(latencies.p99_us)
+        };
+        let servers = vec![Outcome { server: "ours", rounds: vec![Some(sample)] }];
+        let table = Figures { workload: "latency", unit: "µs", servers }.to_string();
+        let row: Vec<_> = table.lines().last().unwrap_or("").split_whitespace().collect();
+        assert_eq!(row, ["ours", "20.0", "40.0", "80.0", "1.00", "50000", "50%"]);
     }
 
     #[test]
