@@ -10,35 +10,73 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use super::mode::Mode;
 use crate::load::{Target, pin_to};
 
-/// One server that is measured: a program and its settings.
+/// One server that is measured: its programs and their settings.
 #[derive(Debug)]
 pub struct Contender {
     /// What tables and `--server` call it.
     pub name: &'static str,
     /// The library and version behind it.
     pub what: &'static str,
-    program: &'static str,
-    arguments: &'static [&'static str],
+    programs: Vec<Program>,
+}
+
+/// How a server is started for one mode.
+#[derive(Debug)]
+struct Program {
+    mode: Mode,
+    name: &'static str,
+    arguments: Vec<&'static str>,
 }
 
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    let contender = |name, what, program, arguments| Contender { name, what, program, arguments };
+    let contender = Contender::echoing;
     vec![
-        contender("ideal", "the floor on tokio, no protocol", "ideal", &[]),
-        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"]),
-        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
+        contender("ideal", "the floor on tokio, no protocol", "ideal", &[])
+            .can(Mode::Tls, &["--tls"])
+            .can(Mode::Streamed, &[]),
+        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
+            .can(Mode::DeflateNoTakeover, &[])
+            .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+            .can_as(Mode::Client, "client_duplexer", &[])
+            .can_as(Mode::FanOut, "ours", &["--fan-out"])
+            .can_as(Mode::KeptAlive, "ours", &["--keepalive-ms", "2000"])
+            .can_as(Mode::Streamed, "ours", &["--streamed"])
+            .can_as(Mode::Tls, "ours", &["--tls"]),
+        Contender::new("duplexer-batch", "feed, and a flush after sixteen").can_as(
+            Mode::Client,
+            "client_duplexer",
+            &["--batch"],
+        ),
+        contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"])
+            .can(Mode::KeptAlive, &["--keepalive-ms", "2000"]),
+        contender(
+            "duplexer-2-threads",
+            "two threads on the one core",
+            "duplexer",
+            &["echo", "--threads", "2"],
+        ),
+        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]).can_as(
+            Mode::Client,
+            "client_fastwebsockets",
+            &[],
+        ),
         contender(
             "fastwebsockets-bare",
             "0.10.0, handshake by hand",
             "fastwebsockets",
             &["--bare"],
-        ),
-        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]),
-        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"]),
+        )
+        .can_as(Mode::Tls, "over_tls", &["--library", "fastwebsockets"]),
+        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[])
+            .can_as(Mode::Client, "client_tungstenite", &[])
+            .can_as(Mode::Tls, "over_tls", &["--library", "tungstenite"]),
+        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"])
+            .can_as(Mode::Client, "client_tungstenite", &["--batch"]),
         contender(
             "tungstenite-4k",
             "the same, 4 KiB read buffer",
@@ -55,16 +93,66 @@ pub fn contenders() -> Vec<Contender> {
 }
 
 impl Contender {
+    /// Describes what knows no mode until [`can_as`](Self::can_as) says so.
+    #[must_use]
+    pub fn new(name: &'static str, what: &'static str) -> Self {
+        Self { name, what, programs: Vec::new() }
+    }
+
+    /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
+    #[must_use]
+    pub fn echoing(
+        name: &'static str,
+        what: &'static str,
+        program: &'static str,
+        arguments: &[&'static str],
+    ) -> Self {
+        Self::new(name, what).can_as(Mode::Echo, program, arguments)
+    }
+
+    /// Adds a mode, which the program that echoes is switched to by `arguments` beside its others.
+    ///
+    /// # Panics
+    /// Panics where no program echoes.
+    #[must_use]
+    pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
+        let Program { name, arguments: others, .. } = &self.programs[0];
+        let (name, arguments) = (*name, [others, arguments].concat());
+        self.can_as(mode, name, &arguments)
+    }
+
+    /// Adds a mode, for which another program stands in.
+    #[must_use]
+    pub fn can_as(mut self, mode: Mode, program: &'static str, arguments: &[&'static str]) -> Self {
+        self.programs.push(Program { mode, name: program, arguments: arguments.to_vec() });
+        self
+    }
+
+    /// Tells whether the server can be what a workload asks for.
+    #[must_use]
+    pub fn knows(&self, mode: Mode) -> bool {
+        self.program(mode).is_some()
+    }
+
+    /// Returns what is started for a mode. Who says nothing of pings echoes without them.
+    fn program(&self, mode: Mode) -> Option<&Program> {
+        let of = |mode| self.programs.iter().find(|program| program.mode == mode);
+        of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
+    }
+
     /// Starts the server on its own core and waits until it listens.
     ///
     /// # Errors
-    /// Fails when the program is not in `programs`, ends, or prints no loopback address within ten seconds.
-    pub fn start(&self, programs: &Path) -> anyhow::Result<Running> {
-        let program = programs.join(self.program);
+    /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
+    /// address within ten seconds.
+    pub fn start(&self, programs: &Path, mode: Mode) -> anyhow::Result<Running> {
+        let Program { name, arguments, .. } =
+            self.program(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
+        let program = programs.join(name);
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
         let child = Command::new(&program)
-            .args(self.arguments)
+            .args(arguments)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

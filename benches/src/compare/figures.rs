@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde_json::{Value, json};
 
-use crate::load::Sample;
+use crate::load::{Latencies, Sample};
 
 /// What one workload gave on every server, round by round.
 #[derive(Debug)]
@@ -43,12 +43,59 @@ impl Outcome {
         median(self.samples().map(|sample| sample.figure))
     }
 
+    fn reply_bytes(&self) -> Option<f64> {
+        median(self.samples().filter_map(|sample| sample.reply_bytes))
+    }
+
     fn least(&self) -> Option<f64> {
         self.samples().map(|sample| sample.figure).min_by(f64::total_cmp)
     }
 }
 
 impl Figures {
+    /// Tells what else is known of a server: how large its replies are, and how often it pinged.
+    fn beside(&self, outcome: &Outcome) -> String {
+        let mut beside = String::new();
+        if let Some(bytes) = outcome.reply_bytes() {
+            let least = self.servers.iter().filter_map(Outcome::reply_bytes).min_by(f64::total_cmp);
+            let is_larger = least.is_some_and(|least| bytes > least * REPLY_BYTES_RATIO_MAX);
+            let mark = if is_larger { ", larger than the least by over 5 % (!)" } else { "" };
+            beside += &format!("  {bytes:.0} B in each reply{mark}");
+        }
+        if let Some(pings) = median(outcome.samples().filter_map(|sample| sample.pings)) {
+            beside += &format!("  {pings:.1} pings to each");
+        }
+        beside
+    }
+
+    /// Shows how long echoes took, as medians of the rounds.
+    fn show_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("{}, {}", self.workload, self.unit);
+        writeln!(
+            f,
+            "{title}\n{:46}     p50      p99    p99.9  p99 × first  per second  waited",
+            ""
+        )?;
+        for outcome in &self.servers {
+            let of = |field: fn(&Latencies) -> f64| {
+                median(outcome.samples().filter_map(|it| it.latencies.as_ref().map(field)))
+            };
+            let waited = median(outcome.samples().filter_map(|it| it.waited));
+            writeln!(
+                f,
+                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11} {:>7}",
+                outcome.server,
+                shown(of(|it| it.p50_us).map(figure)),
+                shown(of(|it| it.p99_us).map(figure)),
+                shown(of(|it| it.p999_us).map(figure)),
+                shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
+                shown(of(|it| it.per_second).map(figure)),
+                shown(waited.map(|share| format!("{:.0}%", share * 100.0))),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Returns the figures and the samples behind them.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -60,6 +107,16 @@ impl Figures {
                         "generator_us": it.generator_us,
                         "server_busy": it.server_busy,
                         "waited": it.waited,
+                        "reply_bytes": it.reply_bytes,
+                        "pings": it.pings,
+                        "latencies": it.latencies.map(|it| {
+                            json!({
+                                "per_second": it.per_second,
+                                "p50_us": it.p50_us,
+                                "p99_us": it.p99_us,
+                                "p999_us": it.p999_us,
+                            })
+                        }),
                     })
                 })
             });
@@ -77,6 +134,10 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut samples = self.servers.iter().flat_map(Outcome::samples);
+        if samples.any(|sample| sample.latencies.is_some()) {
+            return self.show_latencies(f);
+        }
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
         for outcome in &self.servers {
@@ -87,7 +148,7 @@ impl Display for Figures {
             let generator = median(outcome.samples().filter_map(|sample| sample.generator_us));
             writeln!(
                 f,
-                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}",
+                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}{}",
                 outcome.server,
                 shown(outcome.median().map(figure)),
                 shown(outcome.least().map(figure)),
@@ -95,11 +156,15 @@ impl Display for Figures {
                 shown(share(|sample| sample.server_busy)),
                 shown(generator.map(figure)),
                 shown(share(|sample| sample.waited)),
+                self.beside(outcome),
             )?;
         }
         Ok(())
     }
 }
+
+/// Who sends more than this many times the smallest replies compresses less, so its time is no fair match.
+const REPLY_BYTES_RATIO_MAX: f64 = 1.05;
 
 fn shown(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
@@ -127,7 +192,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::{Figures, Outcome, median};
-    use crate::load::Sample;
+    use crate::load::{Latencies, Sample};
 
     #[test]
     fn a_ratio_is_taken_within_each_round() {
@@ -142,14 +207,37 @@ mod tests {
     }
 
     #[test]
+    fn replies_that_are_hardly_compressed_are_marked() {
+        let sized = |bytes| Sample { reply_bytes: Some(bytes), ..Sample::of(1.0) };
+        let server = |server, bytes| Outcome { server, rounds: vec![Some(sized(bytes))] };
+        let servers = vec![server("small", 100.0), server("equal", 105.0), server("large", 105.1)];
+        let table = Figures { workload: "deflate", unit: "µs", servers }.to_string();
+        let marked: Vec<_> = table.lines().filter(|line| line.contains("(!)")).collect();
+        assert!(marked.len() == 1 && marked[0].contains("large"), "{table}");
+    }
+
+    #[test]
+    fn latencies_are_a_table_of_their_own() {
+        let latencies =
+            Latencies { per_second: 50_000.0, p50_us: 20.0, p99_us: 40.0, p999_us: 80.0 };
+        let sample = Sample {
+            latencies: Some(latencies),
+            waited: Some(0.5),
+            ..Sample::of(latencies.p99_us)
+        };
+        let servers = vec![Outcome { server: "ours", rounds: vec![Some(sample)] }];
+        let table = Figures { workload: "latency", unit: "µs", servers }.to_string();
+        let row: Vec<_> = table.lines().last().unwrap_or("").split_whitespace().collect();
+        assert_eq!(row, ["ours", "20.0", "40.0", "80.0", "1.00", "50000", "50%"]);
+    }
+
+    #[test]
     fn the_median_of_an_even_count_lies_between() {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
         assert_eq!(median(std::iter::empty()), None);
     }
 
     fn outcome(server: &'static str, figures: &[Option<f64>]) -> Outcome {
-        let sample =
-            |figure| Sample { figure, generator_us: None, server_busy: None, waited: None };
-        Outcome { server, rounds: figures.iter().map(|it| it.map(sample)).collect() }
+        Outcome { server, rounds: figures.iter().map(|it| it.map(Sample::of)).collect() }
     }
 }

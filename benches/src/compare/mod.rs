@@ -3,9 +3,11 @@
 mod contender;
 mod figures;
 mod machine;
+mod mode;
 mod workload;
 
 pub use contender::{Contender, Running, contenders};
 pub use figures::{Figures, Outcome};
 pub use machine::{GENERATOR_CORE, Machine};
+pub use mode::Mode;
 pub use workload::{Extent, Workload, workloads};
