@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Parser as _;
 use duplexer_benches::compare::{
-    Contender, Extent, Figures, GENERATOR_CORE, Machine, Outcome, Workload, contenders, workloads,
+    Contender, Extent, Figures, GENERATOR_CORE, Machine, Outcome, Programs, Workload, contenders,
+    workloads,
 };
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 use serde_json::json;
@@ -15,9 +16,8 @@ use serde_json::json;
 /// Measure servers side by side
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// The folder of the measured programs
-    #[arg(long)]
-    programs: PathBuf,
+    #[command(flatten)]
+    programs: Programs,
     /// Where the figures go as JSON
     #[arg(long)]
     json: PathBuf,
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 });
     let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
-    let servers = chosen_servers(&arguments.server)?;
+    let mut servers = chosen_servers(&arguments.server)?;
     let workloads = chosen_workloads(extent, &arguments.only)?;
     let machine = Machine::read();
     anyhow::ensure!(
@@ -52,9 +52,18 @@ fn main() -> anyhow::Result<()> {
     pin_to(GENERATOR_CORE)?;
 
     println!("{}, Linux {}, {rounds} rounds\n", machine.processor, machine.kernel);
-    for server in &servers {
-        println!("  {:24}{}", server.name, server.what);
-    }
+    let uwebsockets = arguments.programs.uwebsockets_version.as_deref();
+    servers.retain(|server| match server.missing(&arguments.programs) {
+        None => {
+            let library = server.library.described(uwebsockets);
+            println!("  {:24}{library}, {}", server.name, server.manner);
+            true
+        }
+        Some(reason) => {
+            println!("  {:24}left out: {reason}", server.name);
+            false
+        }
+    });
     println!();
     let (mut report, mut failures) = (Vec::new(), 0);
     for workload in &workloads {
@@ -136,7 +145,7 @@ fn calm_sample(
 ) -> anyhow::Result<Sample> {
     let mut calmest: Option<Sample> = None;
     for _ in 0..if arguments.quick { 1 } else { ATTEMPTS_MAX } {
-        let running = server.start(&arguments.programs)?;
+        let running = server.start(&arguments.programs, &[])?;
         let sample = workload.measure(&running.target)?;
         let waited = |it: Sample| it.waited.unwrap_or(0.0);
         if calmest.is_none_or(|calmest| waited(sample) < waited(calmest)) {

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser as _;
-use duplexer_benches::load::{Deadline, Echo, Idle, Openings, Target, pin_to, raise_file_limit};
+use duplexer_benches::load::{
+    Deadline, Echo, Idle, Openings, Reply, Target, pin_to, raise_file_limit,
+};
 
 /// Put a load on a running server and print what it cost
 #[derive(Debug, clap::Parser)]
@@ -21,6 +23,9 @@ struct Arguments {
     /// Give up after this many seconds
     #[arg(long, default_value_t = 60)]
     deadline_s: u64,
+    /// Expect the very bytes back that were sent, as from the server `tcp`
+    #[arg(long)]
+    verbatim: bool,
     #[command(subcommand)]
     load: Load,
 }
@@ -52,8 +57,9 @@ enum Load {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { address, pid, core, deadline_s, load } = Arguments::parse();
-    let target = Target { address, pid };
+    let Arguments { address, pid, core, deadline_s, verbatim, load } = Arguments::parse();
+    let reply = if verbatim { Reply::Verbatim } else { Reply::Unmasked };
+    let target = Target { address, pid, reply };
     pin_to(core)?;
     let deadline = Deadline::after(Duration::from_secs(deadline_s));
     let sample = match load {

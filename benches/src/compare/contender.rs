@@ -1,78 +1,136 @@
-//! The servers that are compared and how each is started. A folder of programs in, running processes out.
+//! The servers that are compared and how each is started. Programs in, running processes out.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::library::Library;
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
-use crate::load::{Target, pin_to};
+use super::programs::{Program, Programs};
+use crate::load::{Reply, Target, pin_to};
 
 /// One server that is measured: a program and its settings.
 #[derive(Debug)]
 pub struct Contender {
     /// What tables and `--server` call it.
     pub name: &'static str,
-    /// The library and version behind it.
-    pub what: &'static str,
-    program: &'static str,
+    /// What it is written with.
+    pub library: Library,
+    /// How it uses the library, in a few words.
+    pub manner: &'static str,
+    program: Program,
     arguments: &'static [&'static str],
+    reply: Reply,
 }
 
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    let contender = |name, what, program, arguments| Contender { name, what, program, arguments };
+    use Library::{Crate, Npm, UWebSockets};
+    use Program::{Built, Bun, Node};
+    let row = |name, library, manner, program, arguments| {
+        let reply = Reply::Unmasked;
+        Contender { name, library, manner, program, arguments, reply }
+    };
+    let bytes = |name, manner, arguments| Contender {
+        reply: Reply::Verbatim,
+        ..row(name, Library::Nothing, manner, Built("tcp"), arguments)
+    };
+    let (fast, sockudo) = (Crate("fastwebsockets"), Crate("sockudo-ws"));
+    let (tungstenite, yawc) = (Crate("tokio-tungstenite"), Crate("yawc"));
+    let (tokio_websockets, axum) = (Crate("tokio-websockets"), Crate("axum"));
     vec![
-        contender("ideal", "the floor on tokio, no protocol", "ideal", &[]),
-        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"]),
-        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]),
-        contender(
-            "fastwebsockets-bare",
-            "0.10.0, handshake by hand",
-            "fastwebsockets",
-            &["--bare"],
+        row("ideal", Library::Nothing, "the floor on tokio, no protocol", Built("ideal"), &[]),
+        bytes("tcp-epoll", "bytes sent back as they came, bare epoll", &["--epoll"]),
+        bytes("tcp-tokio", "bytes sent back as they came, tokio", &[]),
+        row(
+            "duplexer",
+            Crate("duplexer-cli"),
+            "this project's program",
+            Built("duplexer"),
+            &["echo", "--threads", "1"],
         ),
-        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[]),
-        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"]),
-        contender(
+        row("fastwebsockets", fast, "upgraded by hyper", Built("fastwebsockets"), &[]),
+        row("fastwebsockets-bare", fast, "handshake by hand", Built("fastwebsockets"), &["--bare"]),
+        row("tokio-websockets", tokio_websockets, "defaults", Built("tokio-websockets"), &[]),
+        row(
+            "tokio-websockets-batch",
+            tokio_websockets,
+            "as its echo_server, one flush for all that arrived",
+            Built("tokio-websockets"),
+            &["--batch"],
+        ),
+        row("sockudo-ws", sockudo, "defaults", Built("sockudo-ws"), &[]),
+        row("sockudo-ws-batch", sockudo, "feed", Built("sockudo-ws"), &["--batch"]),
+        row("yawc", yawc, "upgraded by hyper", Built("yawc"), &[]),
+        row("yawc-batch", yawc, "its README's tuning", Built("yawc"), &["--batch"]),
+        row("tungstenite", tungstenite, "defaults", Built("tungstenite"), &[]),
+        row(
+            "tungstenite-batch",
+            tungstenite,
+            "feed then flush",
+            Built("tungstenite"),
+            &["--batch"],
+        ),
+        row(
             "tungstenite-4k",
-            "the same, 4 KiB read buffer",
-            "tungstenite",
+            tungstenite,
+            "4 KiB read buffer",
+            Built("tungstenite"),
             &["--read-buffer", "4096"],
         ),
-        contender(
+        row(
             "tungstenite-4k-batch",
-            "the same, both",
-            "tungstenite",
+            tungstenite,
+            "both",
+            Built("tungstenite"),
             &["--read-buffer", "4096", "--batch"],
         ),
+        row("axum", axum, "defaults", Built("axum"), &[]),
+        row("axum-4k", axum, "4 KiB read buffer", Built("axum"), &["--read-buffer", "4096"]),
+        row("bun", Npm("bun"), "Bun.serve", Bun("bun.js"), &[]),
+        row("ws", Npm("ws"), "on node", Node("ws.js"), &[]),
+        row("uwebsockets", UWebSockets, "one thread", Program::UWebSockets, &[]),
     ]
 }
 
 impl Contender {
-    /// Starts the server on its own core and waits until it listens.
+    /// Returns why the server cannot be started, where what runs it was not given.
+    #[must_use]
+    pub fn missing(&self, programs: &Programs) -> Option<&'static str> {
+        programs.command(self.program).err()
+    }
+
+    /// Returns the arguments that make a program this server, for the record.
+    #[must_use]
+    pub fn arguments(&self) -> &'static [&'static str] {
+        self.arguments
+    }
+
+    /// Starts the server on its own core, with `more` arguments than its own, and waits until it listens.
     ///
     /// # Errors
     /// Fails when the program is not in `programs`, ends, or prints no loopback address within ten seconds.
-    pub fn start(&self, programs: &Path) -> anyhow::Result<Running> {
-        let program = programs.join(self.program);
+    pub fn start(&self, programs: &Programs, more: &[&str]) -> anyhow::Result<Running> {
+        let mut command = programs.command(self.program).map_err(anyhow::Error::msg)?;
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
-        let child = Command::new(&program)
+        let child = command
             .args(self.arguments)
+            .args(more)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
         pin_to(GENERATOR_CORE)?;
-        let mut child = Guard(child.with_context(|| format!("starting {}", program.display()))?);
+        let program = command.get_program().display();
+        let mut child = Guard(child.with_context(|| format!("starting {program}"))?);
         let address = child.listening_at().with_context(|| format!("starting {}", self.name))?;
-        let target = Target { address, pid: child.0.id() };
+        let target = Target { address, pid: child.0.id(), reply: self.reply };
         Ok(Running { target, _child: child })
     }
 }

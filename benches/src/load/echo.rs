@@ -65,7 +65,7 @@ impl Crowd {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut rings = Vec::new();
         for seed in 0..RINGS {
-            let mut ring = Script::new(seed, plan.payload_bytes, plan.depth);
+            let mut ring = Script::new(seed, plan.payload_bytes, plan.depth).answered(target.reply);
             ring.request.extend_from_within(..);
             ring.reply.extend_from_within(..);
             rings.push(ring);

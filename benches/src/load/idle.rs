@@ -27,7 +27,7 @@ impl Idle {
     /// # Errors
     /// Fails when a reply is wrong or missing, or the deadline passes.
     pub fn run(self, target: &Target, deadline: Deadline) -> anyhow::Result<Sample> {
-        let script = Script::new(1, self.payload_bytes, 1);
+        let script = Script::new(1, self.payload_bytes, 1).answered(target.reply);
         let before = account::resident_bytes(target.pid)?;
         let mut open = Vec::with_capacity(self.connections);
         for index in 0..self.connections {

@@ -17,5 +17,5 @@ pub use echo::Echo;
 pub use idle::Idle;
 pub use opening::Openings;
 pub use place::{pin_to, raise_file_limit};
-pub use sample::{Sample, Target};
+pub use sample::{Reply, Sample, Target};
 pub use script::Script;

@@ -1,9 +1,15 @@
-//! What the measured programs share: listening, a bare opening handshake, and the floor that nothing can go below.
+//! What the measured programs share: listening, a bare opening handshake, and the floors that nothing can go below.
 
+mod deflate;
+mod epoll;
+mod fan_out;
 mod floor;
 mod handshake;
 mod listen;
 
+pub use deflate::Deflate;
+pub use epoll::echo_bytes_on_epoll;
+pub use fan_out::Subscribers;
 pub use floor::Floor;
-pub use handshake::open;
-pub use listen::{Listen, serve};
+pub use handshake::{Wish, open};
+pub use listen::{Listen, serve, serve_with_timers};
