@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::tools::target_folder;
+use crate::tools::{Step, repository, target_folder};
 
 /// What `cargo xtask bench` takes on its command line.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,12 @@ pub(crate) struct Args {
     /// How often each server is measured under each workload [default: 3, quick: 1]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
+    /// Put the figures into `benches/results`, in a folder named by day and processor, instead of `target/bench`
+    #[arg(long, conflicts_with = "quick")]
+    keep: bool,
+    /// Go on although this rival measures worse than `benches/expected.json` has it, for this reason
+    #[arg(long, value_name = "SERVER=REASON")]
+    allow: Vec<String>,
     /// Also measure uWebSockets, from a checkout of it with its submodule uSockets
     #[arg(long, value_name = "FOLDER")]
     uwebsockets: Option<PathBuf>,
@@ -61,7 +67,16 @@ fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
 fn compare(programs: &Path, peers: &[OsString], args: Args) -> anyhow::Result<()> {
     let mut compare = Command::new(programs.join("compare"));
     compare.arg("--programs").arg(programs).args(peers);
-    compare.arg("--json").arg(target_folder()?.join("bench.json"));
+    let compiler = Step::new("rustc").args(["--version"]).run()?;
+    compare.args(["--compiler", compiler.trim()]);
+    if args.keep {
+        compare.arg("--dated").arg("--results").arg(repository().join("benches/results"));
+    } else {
+        compare.arg("--results").arg(target_folder()?.join("bench"));
+    }
+    for explanation in args.allow {
+        compare.args(["--allow", &explanation]);
+    }
     if args.quick {
         compare.arg("--quick");
     }

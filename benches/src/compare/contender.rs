@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::library::Library;
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use super::plot::Side;
 use super::programs::{Program, Programs};
 use crate::load::{Reply, Target, pin_to};
 
@@ -103,6 +104,22 @@ impl Contender {
     #[must_use]
     pub fn missing(&self, programs: &Programs) -> Option<&'static str> {
         programs.command(self.program).err()
+    }
+
+    /// Returns whose server it is: a floor has no library, and ours is this project's program.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self.library {
+            Library::Nothing => Side::Floor,
+            Library::Crate(name) if name.starts_with("duplexer") => Side::Ours,
+            Library::Crate(_) | Library::Npm(_) | Library::UWebSockets => Side::Rival,
+        }
+    }
+
+    /// Returns whether it is neither ours nor a floor.
+    #[must_use]
+    pub fn is_rival(&self) -> bool {
+        self.side() == Side::Rival
     }
 
     /// Returns the arguments that make a program this server, for the record.
