@@ -1,8 +1,8 @@
 //! Measures what a WebSocket server costs: the servers that are compared, the load that is put on them, and the comparison.
 //!
 //! [`servers`] holds what the rivals' programs and the bare floor share, [`load`] is the generator that asks and counts, and
-//! [`compare`] runs every server under every workload in turn. Our own server is deliberately absent: the program itself is
-//! what is measured. The question, the method and the figures are in `README.md` beside this crate.
+//! [`compare`] runs every server under every workload in turn. Our own server is the program itself, and where that cannot
+//! do what is asked, the program `ours`; nothing else here uses the library. The question, the method and the figures are in `README.md` beside this crate.
 
 pub mod compare;
 pub mod load;

@@ -1,14 +1,15 @@
 //! The harness judged: the floor passes every load, and a server that does wrong fails the measurement that meets it.
 
-use std::io::ErrorKind::WouldBlock;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use duplexer_benches::compare::{Programs, contenders};
-use duplexer_benches::load::{Deadline, Echo, Idle, Openings, Reply, Script, Target};
+use duplexer_benches::compare::{Contender, Library, Mode, Program, Programs, Running, contenders};
+use duplexer_benches::load::{
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Reply, Script, Takeover, Talk, Target, Words,
+};
 
 #[test]
 fn every_floor_passes_every_load() -> anyhow::Result<()> {
@@ -19,19 +20,29 @@ fn every_floor_passes_every_load() -> anyhow::Result<()> {
 }
 
 fn passes_every_load(name: &str) -> anyhow::Result<()> {
-    let programs = Path::new(env!("CARGO_BIN_EXE_ideal")).parent();
-    let programs = Programs::built_in(programs.expect("a program lies in a folder"));
-    let floor = contenders().into_iter().find(|it| it.name == name).context("no such server")?;
-    let floor = floor.start(&programs, &[])?;
+    let floor = started(name, Mode::Echo)?;
     let deadline = Deadline::after(Duration::from_secs(50));
     for (payload_bytes, depth) in
         [(0, 1), (20, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (700_000, 2)]
     {
-        let load = Echo { connections: 5, payload_bytes, depth, messages: 100, check_all: true };
+        let load = Echo {
+            connections: 5,
+            payload_bytes,
+            depth,
+            messages: 100,
+            tls: false,
+            check_all: true,
+        };
         let sample = load.run(&floor.target, deadline)?;
         assert!(sample.figure > 0.0, "{payload_bytes} bytes, {depth} in flight: {sample:?}");
     }
-    let idle = Idle { connections: 50, payload_bytes: 20, rest: Duration::ZERO };
+    let idle = Idle {
+        connections: 50,
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::ZERO,
+    };
     idle.run(&floor.target, deadline)?;
     let openings = Openings { count: 100, together: 7 }.run(&floor.target, deadline)?;
     assert!(openings.figure > 0.0, "{openings:?}");
@@ -40,10 +51,7 @@ fn passes_every_load(name: &str) -> anyhow::Result<()> {
 
 #[test]
 fn a_floor_that_knows_no_frames_is_not_taken_for_a_server() -> anyhow::Result<()> {
-    let programs = Path::new(env!("CARGO_BIN_EXE_tcp")).parent();
-    let programs = Programs::built_in(programs.expect("a program lies in a folder"));
-    let floor = contenders().into_iter().find(|it| it.name == "tcp-tokio").context("no server")?;
-    let running = floor.start(&programs, &[])?;
+    let running = started("tcp-tokio", Mode::Echo)?;
     // The masked frames that come back (RFC 6455 §5.1) are four bytes longer than right ones.
     let fault = one_message(&Target { reply: Reply::Unmasked, ..running.target });
     let fault = format!("{:#}", fault.expect_err("the reply is masked"));
@@ -52,34 +60,173 @@ fn a_floor_that_knows_no_frames_is_not_taken_for_a_server() -> anyhow::Result<()
 }
 
 #[test]
-fn the_floor_hands_messages_on_to_all_but_the_publisher() -> anyhow::Result<()> {
-    let programs = Path::new(env!("CARGO_BIN_EXE_ideal")).parent();
-    let programs = Programs::built_in(programs.expect("a program lies in a folder"));
-    let running = contenders().swap_remove(0).start(&programs, &["--fan-out"])?;
-    let mut subscribers = Vec::new();
-    for _ in 0..3 {
-        subscribers.push(opened(running.target.address, "/echo")?);
+fn echoes_over_tls_are_read_to_the_last_record() -> anyhow::Result<()> {
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::Tls)?;
+        let deadline = Deadline::after(Duration::from_secs(50));
+        for (payload_bytes, depth) in [(20, 1), (1024, 16), (700_000, 1)] {
+            let load = Echo {
+                connections: 5,
+                payload_bytes,
+                depth,
+                messages: 100,
+                tls: true,
+                check_all: true,
+            };
+            let sample = load.run(&running.target, deadline)?;
+            assert!(sample.figure > 0.0, "{server}, {payload_bytes} bytes: {sample:?}");
+        }
     }
-    let mut publisher = opened(running.target.address, "/publish")?;
-    let script = Script::new(1, 64, 2);
-    let (first, rest) = script.request.split_at(100);
-    publisher.write_all(first)?;
-    // The second write waits until the first one's whole message was heard, so that the second message comes in two pieces.
-    for subscriber in &mut subscribers {
-        let mut heard = vec![0; 66];
-        subscriber.read_exact(&mut heard)?;
-        assert_eq!(heard, script.reply[..66]);
+    Ok(())
+}
+
+#[test]
+fn compressed_echoes_are_inflated_and_compared() -> anyhow::Result<()> {
+    let (off, on) = (Takeover::Off, Takeover::On);
+    let mut reply_bytes = Vec::new();
+    for (mode, takeover) in [(Mode::DeflateNoTakeover, off), (Mode::DeflateTakeover, on)] {
+        let contender =
+            ours(&[]).can(Mode::DeflateNoTakeover, &[]).can(Mode::DeflateTakeover, &["--takeover"]);
+        let ours = contender.start(&programs(), mode)?;
+        // More on each connection than the 64 texts that are compressed without all of the others before them.
+        let words = Words::Json(takeover);
+        let load = Talk { connections: 3, words, messages: 500, check_all: true };
+        let sample = load.run(&ours.target, Deadline::after(Duration::from_secs(50)))?;
+        reply_bytes.extend(sample.reply_bytes);
     }
-    publisher.write_all(rest)?;
-    for subscriber in &mut subscribers {
-        let mut heard = vec![0; 66];
-        subscriber.read_exact(&mut heard)?;
-        assert_eq!(heard, script.reply[66..]);
-        subscriber.set_nonblocking(true)?;
-        assert_eq!(subscriber.read(&mut [0]).map_err(|it| it.kind()), Err(WouldBlock));
+    let [alone, remembering] = reply_bytes[..] else { panic!("no reply was weighed") };
+    assert!(remembering < alone && alone < 512.0, "{alone} and {remembering} bytes came back");
+    Ok(())
+}
+
+#[test]
+fn a_reply_in_many_frames_is_compared_piece_by_piece() -> anyhow::Result<()> {
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::Streamed)?;
+        let words = Words::Noise(1024 * 1024);
+        let load = Talk { connections: 3, words, messages: 10, check_all: true };
+        let sample = load.run(&running.target, Deadline::after(Duration::from_secs(50)))?;
+        assert!(sample.figure > 0.0, "{server}: {sample:?}");
     }
-    publisher.set_nonblocking(true)?;
-    assert_eq!(publisher.read(&mut [0]).map_err(|it| it.kind()), Err(WouldBlock));
+    Ok(())
+}
+
+#[test]
+fn idle_connections_answer_their_pings() -> anyhow::Result<()> {
+    let ours = ours(&["--keepalive-ms", "100"]);
+    let running = ours.start(&programs(), Mode::KeptAlive)?;
+    let load = Idle {
+        connections: 20,
+        words: Words::Noise(1024 * 1024),
+        together: 16,
+        tls: false,
+        rest: Duration::from_millis(1_500),
+    };
+    let sample = load.run(&running.target, Deadline::after(Duration::from_secs(50)))?;
+    // Who leaves a ping unanswered for a second is dropped, which would have failed the measurement.
+    assert!(sample.pings.is_some_and(|pings| pings >= 2.0), "{sample:?}");
+    Ok(())
+}
+
+#[test]
+fn idle_connections_keep_tls_and_compression() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    let ours = ours(&[]).can(Mode::DeflateNoTakeover, &[]).can(Mode::Tls, &["--tls"]);
+    let plain = Idle {
+        connections: 200,
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::ZERO,
+    };
+    let bytes_of = |mode, idle: Idle| {
+        let running = ours.start(&programs(), mode)?;
+        anyhow::Ok(idle.run(&running.target, deadline)?.figure)
+    };
+    let plain_bytes = bytes_of(Mode::Echo, plain)?;
+    let compressed = Idle { words: Words::Json(Takeover::Off), ..plain };
+    assert!(bytes_of(Mode::DeflateNoTakeover, compressed)? > 0.0);
+    // TLS keeps its keys and buffers, which are larger than the rest of a connection.
+    let tls_bytes = bytes_of(Mode::Tls, Idle { tls: true, ..plain })?;
+    assert!(tls_bytes > plain_bytes, "{tls_bytes} with TLS and {plain_bytes} without");
+    Ok(())
+}
+
+#[test]
+fn messages_leave_when_they_are_due_and_wait_for_no_echo() -> anyhow::Result<()> {
+    const MESSAGES: usize = 1_000;
+    const HELD: usize = 64;
+    let target = serve(move |mut stream: TcpStream| {
+        let script = Script::new(0, 20, HELD);
+        let (asked_bytes, reply_bytes) = (script.request.len() / HELD, script.reply.len() / HELD);
+        for answered in 0..MESSAGES * 11 / 5 {
+            // Half way through what is timed it answers nothing until as many more have come.
+            let held = if answered == MESSAGES * 17 / 10 { HELD } else { 1 };
+            while stream.peek(&mut vec![0; held * asked_bytes])? < held * asked_bytes {
+                std::thread::yield_now();
+            }
+            stream.read_exact(&mut vec![0; asked_bytes])?;
+            stream.write_all(&script.reply[answered % HELD * reply_bytes..][..reply_bytes])?;
+        }
+        stream.read(&mut [0]).map(drop)
+    })?;
+    let load = Latency { connections: 1, payload_bytes: 20, messages: MESSAGES };
+    let sample = load.run(&target, Deadline::after(Duration::from_secs(20)))?;
+    let it = sample.latencies.expect("times were taken");
+    assert!(it.p50_us <= it.p99_us && it.p99_us <= it.p999_us, "{it:?}");
+    // The first of those that were held waited for 63 others to become due, the next for 62, and so on.
+    let pace_us = 1e6 / it.per_second;
+    assert!(it.p999_us > 60.0 * pace_us && it.p99_us > 50.0 * pace_us, "{it:?}");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
+    let floor = started("ideal", Mode::Echo)?;
+    let words = Words::Json(Takeover::Off);
+    let load = Talk { connections: 1, words, messages: 5, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_secs(50)));
+    let fault = format!("{:#}", fault.expect_err("nothing was agreed to"));
+    assert!(fault.contains("the opening was answered with"), "{fault}");
+    Ok(())
+}
+
+#[test]
+fn every_subscriber_hears_every_message() -> anyhow::Result<()> {
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::FanOut)?;
+        let deadline = Deadline::after(Duration::from_secs(50));
+        // The last is more than a socket takes at once.
+        for (payload_bytes, together) in [(64, 1), (64, 16), (1024 * 1024, 4)] {
+            let load =
+                FanOut { subscribers: 20, payload_bytes, together, rounds: 5, check_all: true };
+            let sample = load.run(&running.target, deadline)?;
+            assert!(sample.figure > 0.0, "{server}, {together} together: {sample:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_publisher_that_hears_itself_is_seen() -> anyhow::Result<()> {
+    // An echo server: the subscriber hears nothing, and the publisher everything.
+    let floor = started("ideal", Mode::Echo)?;
+    let load =
+        FanOut { subscribers: 0, payload_bytes: 64, together: 1, rounds: 1, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_secs(50)));
+    let fault = format!("{:#}", fault.expect_err("the publisher heard its own message"));
+    assert!(fault.contains("the publisher, who should hear nothing, read"), "{fault}");
+    Ok(())
+}
+
+#[test]
+fn a_subscriber_that_hears_nothing_is_seen() -> anyhow::Result<()> {
+    let floor = started("ideal", Mode::Echo)?;
+    let load =
+        FanOut { subscribers: 1, payload_bytes: 64, together: 1, rounds: 1, check_all: true };
+    let fault = load.run(&floor.target, Deadline::after(Duration::from_millis(500)));
+    let fault = format!("{:#}", fault.expect_err("the subscriber heard nothing"));
+    assert!(fault.contains("the time was over while waiting for subscribers"), "{fault}");
     Ok(())
 }
 
@@ -129,6 +276,24 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The programs of this package, and no others.
+fn programs() -> Programs {
+    let ours = Path::new(env!("CARGO_BIN_EXE_ours"));
+    Programs::built_in(ours.parent().expect("a program lies in a folder"))
+}
+
+/// Our library's server with these arguments.
+fn ours(arguments: &[&'static str]) -> Contender {
+    Contender::echoing("ours", Library::Crate("duplexer"), "", Program::Built("ours"), arguments)
+}
+
+/// Starts a contender from the folder of this package's programs.
+fn started(name: &str, mode: Mode) -> anyhow::Result<Running> {
+    let contenders = contenders();
+    let contender = contenders.iter().find(|it| it.name == name);
+    contender.expect("a contender of this name").start(&programs(), mode)
+}
+
 /// Returns what the generator says of a server that answers one 20-byte message after `spoil` had the right reply.
 fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
     let target = serve(move |mut stream: TcpStream| {
@@ -144,19 +309,6 @@ fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
     format!("{fault:#}")
 }
 
-/// Opens a connection that asks for `path`.
-fn opened(address: SocketAddr, path: &str) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )?;
-    read_head(&mut stream)?;
-    Ok(stream)
-}
-
 /// The listener as a target: a server that is a thread of this process.
 fn here(listener: &TcpListener) -> io::Result<Target> {
     let address = listener.local_addr()?;
@@ -164,7 +316,14 @@ fn here(listener: &TcpListener) -> io::Result<Target> {
 }
 
 fn one_message(target: &Target) -> anyhow::Result<()> {
-    let load = Echo { connections: 1, payload_bytes: 20, depth: 1, messages: 5, check_all: true };
+    let load = Echo {
+        connections: 1,
+        payload_bytes: 20,
+        depth: 1,
+        messages: 5,
+        tls: false,
+        check_all: true,
+    };
     load.run(target, Deadline::after(Duration::from_millis(500))).map(drop)
 }
 

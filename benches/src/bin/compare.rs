@@ -177,7 +177,7 @@ fn chosen_workloads(extent: Extent, names: &[String]) -> anyhow::Result<Vec<Work
     Ok(workloads)
 }
 
-/// Measures every server once in each round, so that all share what the machine does meanwhile; returns the failures' number.
+/// Measures every server that knows the workload's mode once in each round, so that all share what the machine does meanwhile; returns the failures' number.
 fn compare(
     workload: &Workload,
     servers: &[Contender],
@@ -186,9 +186,10 @@ fn compare(
 ) -> (Figures, usize) {
     let mut failures = 0;
     let outcome = |it: &Contender| Outcome { server: it.name, rounds: Vec::new() };
-    let mut outcomes: Vec<Outcome> = servers.iter().map(outcome).collect();
+    let able = || servers.iter().filter(|it| it.knows(workload.mode));
+    let mut outcomes: Vec<Outcome> = able().map(outcome).collect();
     for round in 1..=rounds {
-        for (server, outcome) in servers.iter().zip(&mut outcomes) {
+        for (server, outcome) in able().zip(&mut outcomes) {
             let sample = calm_sample(workload, server, arguments);
             if let Err(error) = &sample {
                 failures += 1;
@@ -208,7 +209,7 @@ fn calm_sample(
 ) -> anyhow::Result<Sample> {
     let mut calmest: Option<Sample> = None;
     for _ in 0..if arguments.quick { 1 } else { ATTEMPTS_MAX } {
-        let running = server.start(&arguments.programs, &[])?;
+        let running = server.start(&arguments.programs, workload.mode)?;
         let sample = workload.measure(&running.target)?;
         let waited = |it: Sample| it.waited.unwrap_or(0.0);
         if calmest.is_none_or(|calmest| waited(sample) < waited(calmest)) {

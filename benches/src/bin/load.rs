@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer_benches::load::{
-    Deadline, Echo, Idle, Openings, Reply, Target, pin_to, raise_file_limit,
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Reply, Takeover, Talk, Target, Words, pin_to,
+    raise_file_limit,
 };
 
 /// Put a load on a running server and print what it cost
@@ -43,6 +44,40 @@ enum Load {
         depth: usize,
         #[arg(long, default_value_t = 500_000)]
         messages: usize,
+        /// Speak TLS
+        #[arg(long)]
+        tls: bool,
+    },
+    /// Publish messages that many hear; prints µs of server CPU per delivery
+    FanOut {
+        #[arg(long, default_value_t = 1_000)]
+        subscribers: usize,
+        #[arg(long, default_value_t = 64)]
+        payload_bytes: usize,
+        /// Messages that leave together
+        #[arg(long, default_value_t = 1)]
+        together: usize,
+        #[arg(long, default_value_t = 500)]
+        rounds: usize,
+    },
+    /// Echo compressed JSON of 1 KiB; prints µs of server CPU per message
+    Deflate {
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
+        /// Compress each message with the memory of those before it
+        #[arg(long)]
+        takeover: bool,
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+    },
+    /// Echo messages at half of the rate that the server manages; prints how long that takes
+    Latency {
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
+        #[arg(long, default_value_t = 20)]
+        payload_bytes: usize,
+        #[arg(long, default_value_t = 200_000)]
+        messages: usize,
     },
     /// Leave connections idle; prints resident bytes per connection
     Idle {
@@ -61,17 +96,28 @@ fn main() -> anyhow::Result<()> {
     let reply = if verbatim { Reply::Verbatim } else { Reply::Unmasked };
     let target = Target { address, pid, reply };
     pin_to(core)?;
+    raise_file_limit(10_000)?;
     let deadline = Deadline::after(Duration::from_secs(deadline_s));
     let sample = match load {
-        Load::Echo { connections, payload_bytes, depth, messages } => {
-            raise_file_limit(connections as u64 + 64)?;
-            Echo { connections, payload_bytes, depth, messages, check_all: false }
+        Load::Echo { connections, payload_bytes, depth, messages, tls } => {
+            Echo { connections, payload_bytes, depth, messages, tls, check_all: false }
                 .run(&target, deadline)?
         }
+        Load::FanOut { subscribers, payload_bytes, together, rounds } => {
+            FanOut { subscribers, payload_bytes, together, rounds, check_all: false }
+                .run(&target, deadline)?
+        }
+        Load::Deflate { connections, takeover, messages } => {
+            let words = Words::Json(if takeover { Takeover::On } else { Takeover::Off });
+            Talk { connections, words, messages, check_all: false }.run(&target, deadline)?
+        }
+        Load::Latency { connections, payload_bytes, messages } => {
+            Latency { connections, payload_bytes, messages }.run(&target, deadline)?
+        }
         Load::Idle { connections } => {
-            raise_file_limit(connections as u64 + 64)?;
             let rest = Duration::from_secs(2);
-            Idle { connections, payload_bytes: 20, rest }.run(&target, deadline)?
+            Idle { connections, words: Words::Noise(20), together: 1, tls: false, rest }
+                .run(&target, deadline)?
         }
         Load::Openings { count } => Openings { count, together: 32 }.run(&target, deadline)?,
     };

@@ -10,11 +10,12 @@ use anyhow::Context as _;
 
 use super::library::Library;
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use super::mode::Mode;
 use super::plot::Side;
 use super::programs::{Program, Programs};
 use crate::load::{Reply, Target, pin_to};
 
-/// One server that is measured: a program and its settings.
+/// One server that is measured: its programs and their settings.
 #[derive(Debug)]
 pub struct Contender {
     /// What tables and `--server` call it.
@@ -23,87 +24,165 @@ pub struct Contender {
     pub library: Library,
     /// How it uses the library, in a few words.
     pub manner: &'static str,
-    program: Program,
-    arguments: &'static [&'static str],
+    ways: Vec<Way>,
     reply: Reply,
+}
+
+/// How a server is started for one mode.
+#[derive(Debug)]
+struct Way {
+    mode: Mode,
+    program: Program,
+    arguments: Vec<&'static str>,
 }
 
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    use Library::{Crate, Npm, UWebSockets};
-    use Program::{Built, Bun, Node};
-    let row = |name, library, manner, program, arguments| {
-        let reply = Reply::Unmasked;
-        Contender { name, library, manner, program, arguments, reply }
+    let mut all = floors();
+    all.push(
+        Contender::echoing(
+            "duplexer",
+            Library::Crate("duplexer-cli"),
+            "this project's program",
+            Program::Built("duplexer"),
+            &["echo", "--threads", "1"],
+        )
+        .can(Mode::DeflateNoTakeover, &[])
+        .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+        .can_as(Mode::FanOut, Program::Built("ours"), &["--fan-out"])
+        .can_as(Mode::KeptAlive, Program::Built("ours"), &["--keepalive-ms", "2000"])
+        .can_as(Mode::Streamed, Program::Built("ours"), &["--streamed"])
+        .can_as(Mode::Tls, Program::Built("ours"), &["--tls"]),
+    );
+    all.extend(crates());
+    all.extend(others());
+    all
+}
+
+fn floors() -> Vec<Contender> {
+    let row = |name, manner, program, arguments| {
+        let program = Program::Built(program);
+        Contender::echoing(name, Library::Nothing, manner, program, arguments)
+            .can(Mode::Streamed, &[])
     };
     let bytes = |name, manner, arguments| Contender {
         reply: Reply::Verbatim,
-        ..row(name, Library::Nothing, manner, Built("tcp"), arguments)
+        ..row(name, manner, "tcp", arguments)
     };
-    let (fast, sockudo) = (Crate("fastwebsockets"), Crate("sockudo-ws"));
-    let (tungstenite, yawc) = (Crate("tokio-tungstenite"), Crate("yawc"));
-    let (tokio_websockets, axum) = (Crate("tokio-websockets"), Crate("axum"));
     vec![
-        row("ideal", Library::Nothing, "the floor on tokio, no protocol", Built("ideal"), &[]),
+        row("ideal", "the floor on tokio, no protocol", "ideal", &[])
+            .can(Mode::FanOut, &["--fan-out"])
+            .can(Mode::Tls, &["--tls"]),
         bytes("tcp-epoll", "bytes sent back as they came, bare epoll", &["--epoll"]),
         bytes("tcp-tokio", "bytes sent back as they came, tokio", &[]),
-        row(
-            "duplexer",
-            Crate("duplexer-cli"),
-            "this project's program",
-            Built("duplexer"),
-            &["echo", "--threads", "1"],
-        ),
-        row("fastwebsockets", fast, "upgraded by hyper", Built("fastwebsockets"), &[]),
-        row("fastwebsockets-bare", fast, "handshake by hand", Built("fastwebsockets"), &["--bare"]),
-        row("tokio-websockets", tokio_websockets, "defaults", Built("tokio-websockets"), &[]),
-        row(
+    ]
+}
+
+/// Rivals of crates.io.
+fn crates() -> Vec<Contender> {
+    let row = |name, library, manner, program, arguments| {
+        let (library, program) = (Library::Crate(library), Program::Built(program));
+        Contender::echoing(name, library, manner, program, arguments)
+    };
+    let fast = |name, manner, more| row(name, "fastwebsockets", manner, "fastwebsockets", more);
+    let tokio =
+        |name, manner, more| row(name, "tokio-websockets", manner, "tokio-websockets", more);
+    let sockudo = |name, manner, more| row(name, "sockudo-ws", manner, "sockudo-ws", more);
+    let yawc = |name, manner, more| row(name, "yawc", manner, "yawc", more);
+    let tungstenite = |name, manner, more| {
+        row(name, "tokio-tungstenite", manner, "tungstenite", more)
+            .can(Mode::FanOut, &["--fan-out"])
+    };
+    let axum = |name, manner, more| row(name, "axum", manner, "axum", more);
+    vec![
+        fast("fastwebsockets", "upgraded by hyper", &[]),
+        fast("fastwebsockets-bare", "handshake by hand", &["--bare"]),
+        tokio("tokio-websockets", "defaults", &[]),
+        tokio(
             "tokio-websockets-batch",
-            tokio_websockets,
             "as its echo_server, one flush for all that arrived",
-            Built("tokio-websockets"),
             &["--batch"],
         ),
-        row("sockudo-ws", sockudo, "defaults", Built("sockudo-ws"), &[]),
-        row("sockudo-ws-batch", sockudo, "feed", Built("sockudo-ws"), &["--batch"]),
-        row("yawc", yawc, "upgraded by hyper", Built("yawc"), &[]),
-        row("yawc-batch", yawc, "its README's tuning", Built("yawc"), &["--batch"]),
-        row("tungstenite", tungstenite, "defaults", Built("tungstenite"), &[]),
-        row(
-            "tungstenite-batch",
-            tungstenite,
-            "feed then flush",
-            Built("tungstenite"),
-            &["--batch"],
-        ),
-        row(
-            "tungstenite-4k",
-            tungstenite,
-            "4 KiB read buffer",
-            Built("tungstenite"),
-            &["--read-buffer", "4096"],
-        ),
-        row(
-            "tungstenite-4k-batch",
-            tungstenite,
-            "both",
-            Built("tungstenite"),
-            &["--read-buffer", "4096", "--batch"],
-        ),
-        row("axum", axum, "defaults", Built("axum"), &[]),
-        row("axum-4k", axum, "4 KiB read buffer", Built("axum"), &["--read-buffer", "4096"]),
-        row("bun", Npm("bun"), "Bun.serve", Bun("bun.js"), &[]),
-        row("ws", Npm("ws"), "on node", Node("ws.js"), &[]),
-        row("uwebsockets", UWebSockets, "one thread", Program::UWebSockets, &[]),
+        sockudo("sockudo-ws", "defaults", &[]).deflating(),
+        sockudo("sockudo-ws-batch", "feed", &["--batch"]),
+        yawc("yawc", "upgraded by hyper", &[]).deflating(),
+        yawc("yawc-batch", "its README's tuning", &["--batch"]),
+        tungstenite("tungstenite", "defaults", &[]),
+        tungstenite("tungstenite-batch", "feed then flush", &["--batch"]),
+        tungstenite("tungstenite-4k", "4 KiB read buffer", &["--read-buffer", "4096"]),
+        tungstenite("tungstenite-4k-batch", "both", &["--read-buffer", "4096", "--batch"]),
+        axum("axum", "defaults", &[]),
+        axum("axum-4k", "4 KiB read buffer", &["--read-buffer", "4096"]),
+    ]
+}
+
+/// Rivals in other languages.
+fn others() -> Vec<Contender> {
+    let (bun, ws) = (Program::Bun("bun.js"), Program::Node("ws.js"));
+    let uwebsockets = Program::UWebSockets;
+    vec![
+        Contender::echoing("bun", Library::Npm("bun"), "Bun.serve", bun, &[])
+            .deflating()
+            .can(Mode::FanOut, &["--fan-out"]),
+        Contender::echoing("ws", Library::Npm("ws"), "on node", ws, &[]).deflating(),
+        Contender::echoing("uwebsockets", Library::UWebSockets, "one thread", uwebsockets, &[])
+            .deflating()
+            .can(Mode::FanOut, &["--fan-out"]),
     ]
 }
 
 impl Contender {
+    /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
+    #[must_use]
+    pub fn echoing(
+        name: &'static str,
+        library: Library,
+        manner: &'static str,
+        program: Program,
+        arguments: &[&'static str],
+    ) -> Self {
+        let way = Way { mode: Mode::Echo, program, arguments: arguments.to_vec() };
+        Self { name, library, manner, ways: vec![way], reply: Reply::Unmasked }
+    }
+
+    /// Adds a mode, which the program is switched to by `arguments` beside its others.
+    #[must_use]
+    pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
+        let Way { program, arguments: others, .. } = &self.ways[0];
+        let (program, arguments) = (*program, [others, arguments].concat());
+        self.can_as(mode, program, &arguments)
+    }
+
+    /// Adds a mode, for which another program stands in.
+    #[must_use]
+    pub fn can_as(mut self, mode: Mode, program: Program, arguments: &[&'static str]) -> Self {
+        self.ways.push(Way { mode, program, arguments: arguments.to_vec() });
+        self
+    }
+
+    /// Adds compression, as every program here is told of it.
+    fn deflating(self) -> Self {
+        self.can(Mode::DeflateNoTakeover, &["--deflate", "no-takeover"])
+            .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+    }
+
+    /// Tells whether the server can be what a workload asks for.
+    #[must_use]
+    pub fn knows(&self, mode: Mode) -> bool {
+        self.way(mode).is_some()
+    }
+
+    /// Returns what is started for a mode. Who says nothing of pings echoes without them.
+    fn way(&self, mode: Mode) -> Option<&Way> {
+        let of = |mode| self.ways.iter().find(|way| way.mode == mode);
+        of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
+    }
+
     /// Returns why the server cannot be started, where what runs it was not given.
     #[must_use]
     pub fn missing(&self, programs: &Programs) -> Option<&'static str> {
-        programs.command(self.program).err()
+        self.ways.iter().find_map(|way| programs.command(way.program).err())
     }
 
     /// Returns whose server it is: a floor has no library, and ours is this project's program.
@@ -122,23 +201,27 @@ impl Contender {
         self.side() == Side::Rival
     }
 
-    /// Returns the arguments that make a program this server, for the record.
-    #[must_use]
-    pub fn arguments(&self) -> &'static [&'static str] {
-        self.arguments
+    /// Returns how the server is started in each mode that it knows, for the record.
+    pub fn commands(&self) -> impl Iterator<Item = (Mode, String)> {
+        self.ways.iter().map(|Way { mode, program, arguments }| {
+            let words = [&[program.name()], arguments.as_slice()].concat();
+            (*mode, words.join(" "))
+        })
     }
 
-    /// Starts the server on its own core, with `more` arguments than its own, and waits until it listens.
+    /// Starts the server on its own core and waits until it listens.
     ///
     /// # Errors
-    /// Fails when the program is not in `programs`, ends, or prints no loopback address within ten seconds.
-    pub fn start(&self, programs: &Programs, more: &[&str]) -> anyhow::Result<Running> {
-        let mut command = programs.command(self.program).map_err(anyhow::Error::msg)?;
+    /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
+    /// address within ten seconds.
+    pub fn start(&self, programs: &Programs, mode: Mode) -> anyhow::Result<Running> {
+        let Way { program, arguments, .. } =
+            self.way(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
+        let mut command = programs.command(*program).map_err(anyhow::Error::msg)?;
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
         let child = command
-            .args(self.arguments)
-            .args(more)
+            .args(arguments)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde_json::{Value, json};
 
-use crate::load::Sample;
+use crate::load::{Latencies, Sample};
 
 /// What one workload gave on every server, round by round.
 #[derive(Debug)]
@@ -50,6 +50,10 @@ impl Outcome {
         shown(median.map(|share| format!("{:.0}%", share * 100.0)))
     }
 
+    fn reply_bytes(&self) -> Option<f64> {
+        median(self.samples().filter_map(|sample| sample.reply_bytes))
+    }
+
     fn least(&self) -> Option<f64> {
         self.samples().map(|sample| sample.figure).min_by(f64::total_cmp)
     }
@@ -86,6 +90,43 @@ impl Figures {
         ]
     }
 
+    /// Tells what else is known of a server: how large its replies are, and how often it pinged.
+    fn beside(&self, outcome: &Outcome) -> String {
+        let mut beside = String::new();
+        if let Some(bytes) = outcome.reply_bytes() {
+            let least = self.servers.iter().filter_map(Outcome::reply_bytes).min_by(f64::total_cmp);
+            let is_larger = least.is_some_and(|least| bytes > least * REPLY_BYTES_RATIO_MAX);
+            let mark = if is_larger { ", larger than the least by over 5 % (!)" } else { "" };
+            beside += &format!("  {bytes:.0} B in each reply{mark}");
+        }
+        if let Some(pings) = median(outcome.samples().filter_map(|sample| sample.pings)) {
+            beside += &format!("  {pings:.1} pings to each");
+        }
+        beside
+    }
+
+    /// Shows how long echoes took, as medians of the rounds.
+    fn show_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("{}, {}", self.workload, self.unit);
+        writeln!(f, "{title}\n{:46}     p50      p99    p99.9  p99 × first  per second", "")?;
+        for outcome in &self.servers {
+            let of = |field: fn(&Latencies) -> f64| {
+                median(outcome.samples().filter_map(|it| it.latencies.as_ref().map(field)))
+            };
+            writeln!(
+                f,
+                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11}",
+                outcome.server,
+                shown(of(|it| it.p50_us).map(figure)),
+                shown(of(|it| it.p99_us).map(figure)),
+                shown(of(|it| it.p999_us).map(figure)),
+                shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
+                shown(of(|it| it.per_second).map(figure)),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Returns the figures and the samples behind them.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -97,6 +138,16 @@ impl Figures {
                         "generator_us": it.generator_us,
                         "server_busy": it.server_busy,
                         "waited": it.waited,
+                        "reply_bytes": it.reply_bytes,
+                        "pings": it.pings,
+                        "latencies": it.latencies.map(|it| {
+                            json!({
+                                "per_second": it.per_second,
+                                "p50_us": it.p50_us,
+                                "p99_us": it.p99_us,
+                                "p999_us": it.p999_us,
+                            })
+                        }),
                     })
                 })
             });
@@ -119,6 +170,10 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut samples = self.servers.iter().flat_map(Outcome::samples);
+        if samples.any(|sample| sample.latencies.is_some()) {
+            return self.show_latencies(f);
+        }
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
         for outcome in &self.servers {
@@ -126,13 +181,17 @@ impl Display for Figures {
             let [median, least, ratio, generator, waited] = self.cells(outcome);
             writeln!(
                 f,
-                "  {:44}{median:>8} {least:>8} {ratio:>8} {busy:>5} {generator:>10} {waited:>7}",
+                "  {:44}{median:>8} {least:>8} {ratio:>8} {busy:>5} {generator:>10} {waited:>7}{}",
                 outcome.server,
+                self.beside(outcome),
             )?;
         }
         Ok(())
     }
 }
+
+/// Who sends more than this many times the smallest replies compresses less, so its time is no fair match.
+const REPLY_BYTES_RATIO_MAX: f64 = 1.05;
 
 fn shown(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
@@ -175,14 +234,22 @@ mod tests {
     }
 
     #[test]
+    fn replies_that_are_hardly_compressed_are_marked() {
+        let sized = |bytes| Sample { reply_bytes: Some(bytes), ..Sample::of(1.0) };
+        let server = |server, bytes| Outcome { server, rounds: vec![Some(sized(bytes))] };
+        let servers = vec![server("small", 100.0), server("equal", 105.0), server("large", 105.1)];
+        let table = Figures { workload: "deflate", unit: "µs", servers }.to_string();
+        let marked: Vec<_> = table.lines().filter(|line| line.contains("(!)")).collect();
+        assert!(marked.len() == 1 && marked[0].contains("large"), "{table}");
+    }
+
+    #[test]
     fn the_median_of_an_even_count_lies_between() {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
         assert_eq!(median(std::iter::empty()), None);
     }
 
     fn outcome(server: &'static str, figures: &[Option<f64>]) -> Outcome {
-        let sample =
-            |figure| Sample { figure, generator_us: None, server_busy: None, waited: None };
-        Outcome { server, rounds: figures.iter().map(|it| it.map(sample)).collect() }
+        Outcome { server, rounds: figures.iter().map(|it| it.map(Sample::of)).collect() }
     }
 }

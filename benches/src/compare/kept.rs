@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_rival_a_tenth_worse_is_named_and_others_are_not() -> anyhow::Result<()> {
-        let measured = |figure| Some(Sample { figure, ..NOTHING });
+        let measured = |figure| Some(Sample::of(figure));
         let server = |server, rounds| Outcome { server, rounds };
         let figures = Figures {
             workload: "echo-20B-d1",
@@ -109,7 +109,4 @@ mod tests {
         assert!(message.contains("--allow fastwebsockets=REASON"), "{message}");
         Ok(())
     }
-
-    const NOTHING: Sample =
-        Sample { figure: 0.0, generator_us: None, server_busy: None, waited: None };
 }

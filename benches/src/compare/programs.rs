@@ -40,6 +40,17 @@ pub enum Program {
     UWebSockets,
 }
 
+impl Program {
+    /// Returns what tables call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Built(name) | Self::Node(name) | Self::Bun(name) => name,
+            Self::UWebSockets => "uwebsockets",
+        }
+    }
+}
+
 impl Programs {
     /// Returns the programs that cargo has built in `folder`, and no others.
     #[must_use]

@@ -1,6 +1,7 @@
 //! What a run leaves behind: JSON with every sample, a table in Markdown and a picture for each workload. Figures in, files
 //! out.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ impl Report {
                 "name": server.name,
                 "library": self.library(server),
                 "manner": server.manner,
-                "arguments": server.arguments(),
+                "commands": server.commands().map(|(mode, command)| (format!("{mode:?}"), command)).collect::<BTreeMap<_, _>>(),
             })
         });
         let left_out =
@@ -171,10 +172,9 @@ impl Report {
         writeln!(text, "\n## Servers\n")?;
         for server in &self.servers {
             write!(text, "- `{}`: {}, {}", server.name, self.library(server), server.manner)?;
-            match server.arguments() {
-                [] => writeln!(text)?,
-                arguments => writeln!(text, " (`{}`)", arguments.join(" "))?,
-            }
+            let mut commands: Vec<_> = server.commands().map(|(_, command)| command).collect();
+            commands.dedup();
+            writeln!(text, " (`{}`)", commands.join("`, `"))?;
         }
         for (name, reason) in &self.left_out {
             writeln!(text, "- `{name}`: left out, since {reason}")?;
@@ -230,9 +230,7 @@ mod tests {
 
     #[test]
     fn a_run_leaves_its_circumstances_its_samples_a_table_and_a_picture() -> anyhow::Result<()> {
-        let sample = |figure| {
-            Some(Sample { figure, generator_us: Some(1.5), server_busy: None, waited: None })
-        };
+        let sample = |figure| Some(Sample { generator_us: Some(1.5), ..Sample::of(figure) });
         let mut servers = contenders();
         servers.retain(|it| ["ideal", "duplexer", "fastwebsockets"].contains(&it.name));
         let rounds = [vec![sample(4.0)], vec![sample(5.0)], vec![sample(6.0)]];
@@ -271,7 +269,7 @@ mod tests {
         for line in [
             "| **`duplexer`** | 1.25 |",
             "| `fastwebsockets` | 6.00 | 6.00 | 1.50 | 1.50 | – |",
-            "- `duplexer`: duplexer-cli 0.1.0, this project's program (`echo --threads 1`)",
+            "- `fastwebsockets`: fastwebsockets 0.10.0, upgraded by hyper (`fastwebsockets`)",
             "- `bun`: left out, since Bun was not given",
             "`fastwebsockets` measured 1.50 times the floor in echo-20B-d1, and 1.05 is kept of it: made up.",
         ] {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::load::{Deadline, Echo, Idle, Openings, Sample, Target};
+use super::mode::Mode;
+use crate::load::{
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Sample, Takeover, Talk, Target, Words,
+};
 
 /// How much of a workload is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,29 +25,56 @@ pub struct Workload {
     pub unit: &'static str,
     /// Whether the quick form asks it when nothing is chosen.
     pub is_quick: bool,
+    /// What it needs a server to be.
+    pub mode: Mode,
     load: Load,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Load {
     Echo(Echo),
+    FanOut(FanOut),
     Idle(Idle),
+    Latency(Latency),
     Openings(Openings),
+    Talk(Talk),
 }
 
 /// Returns every workload at the given extent.
 #[must_use]
 pub fn workloads(extent: Extent) -> Vec<Workload> {
-    let echo = |name, connections, payload_bytes, depth, messages| {
-        let messages = if extent == Extent::Quick { messages / 20 } else { messages };
+    let mut all = echoes(extent);
+    all.extend(talks(extent));
+    all.extend(fan_outs(extent));
+    all.extend(standing(extent));
+    all.push(latency(extent));
+    all
+}
+
+/// What is asked without a mode of its own.
+const PLAIN: Workload = Workload {
+    name: "",
+    unit: "µs per message",
+    is_quick: false,
+    mode: Mode::Echo,
+    load: Load::Openings(Openings { count: 0, together: 0 }),
+};
+
+/// Messages that are sent back.
+fn echoes(extent: Extent) -> Vec<Workload> {
+    let plan = |connections, payload_bytes, depth, messages| {
+        let messages = extent.of(messages, messages / 20);
         let check_all = extent == Extent::Quick;
-        let load = Load::Echo(Echo { connections, payload_bytes, depth, messages, check_all });
-        Workload { name, unit: "µs per message", is_quick: false, load }
+        Echo { connections, payload_bytes, depth, messages, tls: false, check_all }
     };
-    let (connections, count) = if extent == Extent::Quick { (500, 1_000) } else { (9_000, 10_000) };
-    let rest = Duration::from_secs(if extent == Extent::Quick { 0 } else { 2 });
-    let idle = Load::Idle(Idle { connections, payload_bytes: 20, rest });
-    let openings = Load::Openings(Openings { count, together: 32 });
+    let echo = |name, connections, payload_bytes, depth, messages| {
+        let load = Load::Echo(plan(connections, payload_bytes, depth, messages));
+        Workload { name, load, ..PLAIN }
+    };
+    let tls = |name, payload_bytes, depth, messages| {
+        let load = Load::Echo(Echo { tls: true, ..plan(100, payload_bytes, depth, messages) });
+        Workload { name, mode: Mode::Tls, load, ..PLAIN }
+    };
     vec![
         echo("echo-20B-d1", 100, 20, 1, 250_000),
         Workload { is_quick: true, ..echo("echo-20B-d16", 100, 20, 16, 400_000) },
@@ -52,14 +82,94 @@ pub fn workloads(extent: Extent) -> Vec<Workload> {
         echo("echo-1KiB-d16", 100, 1024, 16, 400_000),
         Workload { is_quick: true, ..echo("echo-16KiB-d1", 20, 16 * 1024, 1, 100_000) },
         echo("echo-1MiB-d1", 4, 1024 * 1024, 1, 4_000),
-        Workload {
-            name: "idle",
-            unit: "resident bytes per connection",
-            is_quick: false,
-            load: idle,
-        },
-        Workload { name: "openings", unit: "µs per opening", is_quick: true, load: openings },
+        tls("tls-20B-d1", 20, 1, 150_000),
+        Workload { is_quick: true, ..tls("tls-1KiB-d16", 1024, 16, 200_000) },
     ]
+}
+
+/// Messages that are sent back, but may look otherwise on the wire.
+fn talks(extent: Extent) -> Vec<Workload> {
+    let talk = |name, mode, connections, words, messages| {
+        let messages = extent.of(messages, messages / 20);
+        let check_all = extent == Extent::Quick;
+        let load = Load::Talk(Talk { connections, words, messages, check_all });
+        Workload { name, is_quick: true, mode, load, ..PLAIN }
+    };
+    let (off, on) = (Words::Json(Takeover::Off), Words::Json(Takeover::On));
+    vec![
+        talk("echo-1MiB-streamed", Mode::Streamed, 4, Words::Noise(1024 * 1024), 4_000),
+        talk("deflate-no-takeover", Mode::DeflateNoTakeover, 100, off, 50_000),
+        talk("deflate-takeover", Mode::DeflateTakeover, 100, on, 50_000),
+    ]
+}
+
+/// One message that many hear.
+fn fan_outs(extent: Extent) -> Vec<Workload> {
+    let fan_out = |name, is_quick, together, rounds| {
+        let subscribers = extent.of(1_000, 200);
+        let rounds = extent.of(rounds, 10);
+        let check_all = extent == Extent::Quick;
+        let load =
+            Load::FanOut(FanOut { subscribers, payload_bytes: 64, together, rounds, check_all });
+        Workload { name, unit: "µs per delivery", is_quick, mode: Mode::FanOut, load }
+    };
+    vec![fan_out("fanout-1", false, 1, 300), fan_out("fanout-16", true, 16, 200)]
+}
+
+/// What connections cost by being there, and by coming.
+fn standing(extent: Extent) -> Vec<Workload> {
+    let idle = Idle {
+        connections: extent.of(9_000, 500),
+        words: Words::Noise(20),
+        together: 1,
+        tls: false,
+        rest: Duration::from_secs(extent.of(2, 0)),
+    };
+    let idle_in = |name, mode, idle| {
+        let unit = "resident bytes per connection";
+        Workload { name, unit, mode, load: Load::Idle(idle), ..PLAIN }
+    };
+    // Two keepalive rounds and a little more.
+    let (large, rest) = (Words::Noise(1024 * 1024), Duration::from_secs(extent.of(5, 0)));
+    let connections = extent.of(9_000, 50);
+    let after_large = Idle { connections, words: large, together: 16, rest, ..idle };
+    let compressed = Idle { words: Words::Json(Takeover::Off), ..idle };
+    let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
+    vec![
+        idle_in("idle", Mode::Echo, idle),
+        Workload { is_quick: true, ..idle_in("idle-after-1MiB", Mode::KeptAlive, after_large) },
+        idle_in("idle-deflate", Mode::DeflateNoTakeover, compressed),
+        Workload { is_quick: true, ..idle_in("idle-tls", Mode::Tls, Idle { tls: true, ..idle }) },
+        Workload {
+            name: "openings",
+            unit: "µs per opening",
+            is_quick: true,
+            load: openings,
+            ..PLAIN
+        },
+    ]
+}
+
+/// How long an echo takes at half load.
+fn latency(extent: Extent) -> Workload {
+    let messages = extent.of(200_000, 5_000);
+    let latency = Latency { connections: 100, payload_bytes: 20, messages };
+    Workload {
+        name: "latency-20B",
+        unit: "µs from when a message was due to its echo, at half load",
+        is_quick: true,
+        load: Load::Latency(latency),
+        ..PLAIN
+    }
+}
+
+impl Extent {
+    fn of<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
 }
 
 impl Workload {
@@ -68,8 +178,11 @@ impl Workload {
     pub fn connections(&self) -> usize {
         match self.load {
             Load::Echo(echo) => echo.connections,
+            Load::FanOut(fan_out) => fan_out.subscribers + 1,
             Load::Idle(idle) => idle.connections,
+            Load::Latency(latency) => latency.connections,
             Load::Openings(openings) => openings.together,
+            Load::Talk(talk) => talk.connections,
         }
     }
 
@@ -81,8 +194,11 @@ impl Workload {
         let deadline = Deadline::after(Duration::from_secs(60));
         match self.load {
             Load::Echo(echo) => echo.run(target, deadline),
+            Load::FanOut(fan_out) => fan_out.run(target, deadline),
             Load::Idle(idle) => idle.run(target, deadline),
+            Load::Latency(latency) => latency.run(target, deadline),
             Load::Openings(openings) => openings.run(target, deadline),
+            Load::Talk(talk) => talk.run(target, deadline),
         }
     }
 }

@@ -40,10 +40,10 @@ impl Account {
         settle();
         let server = Schedule::of_process(self.pid)?.since(self.server);
         Ok(Sample {
-            figure: server.ran_ns as f64 / 1e3 / count as f64,
             generator_us: Some(generator.ran_ns as f64 / 1e3 / count as f64),
             server_busy: Some(server.ran_ns as f64 / elapsed_ns),
             waited: Some(server.waited_ns.max(generator.waited_ns) as f64 / elapsed_ns),
+            ..Sample::of(server.ran_ns as f64 / 1e3 / count as f64)
         })
     }
 }
@@ -101,6 +101,7 @@ pub(super) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(kib * 1024)
 }
 
-fn settle() {
+/// Gives the server time to fall idle.
+pub(super) fn settle() {
     std::thread::sleep(Duration::from_millis(20));
 }

@@ -4,18 +4,34 @@
 //! It is not the library under test and shares nothing with it. Everything is bounded in count and in time.
 
 mod account;
+mod crowd;
 mod deadline;
+mod deflate;
+mod dialogue;
 mod echo;
+mod fanout;
+mod frames;
 mod idle;
+mod latency;
 mod opening;
 mod place;
 mod sample;
 mod script;
+mod speech;
+mod stream;
+mod talk;
+mod trust;
+mod watch;
 
 pub use deadline::Deadline;
+pub use deflate::Takeover;
 pub use echo::Echo;
+pub use fanout::FanOut;
 pub use idle::Idle;
+pub use latency::Latency;
 pub use opening::Openings;
 pub use place::{pin_to, raise_file_limit};
-pub use sample::{Reply, Sample, Target};
+pub use sample::{Latencies, Reply, Sample, Target};
 pub use script::Script;
+pub use speech::Words;
+pub use talk::Talk;

@@ -25,7 +25,8 @@ pub enum Reply {
 /// What one measurement of one server gave.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// The figure: µs of the server's CPU per message or opening, or resident bytes per connection.
+    /// The figure: µs of the server's CPU per message, delivery or opening, resident bytes per connection, or µs until an echo is
+    /// home.
     pub figure: f64,
     /// What the generator itself spent on each message, µs of CPU; absent where it says nothing.
     pub generator_us: Option<f64>,
@@ -34,4 +35,39 @@ pub struct Sample {
     /// How much of the measured time the server or the generator, whichever did longer, was ready to run while its core
     /// was taken by other programs; absent where it says nothing.
     pub waited: Option<f64>,
+    /// The mean of the replies' payload bytes as they came; absent where they are not compressed.
+    pub reply_bytes: Option<f64>,
+    /// How many pings each connection was sent, on average; absent where it says nothing.
+    pub pings: Option<f64>,
+    /// How long echoes took; absent where only their cost is asked.
+    pub latencies: Option<Latencies>,
+}
+
+/// How long echoes took, each from when its message should have left.
+#[derive(Debug, Clone, Copy)]
+pub struct Latencies {
+    /// How many messages left in a second: half of what the server manages.
+    pub per_second: f64,
+    /// The time within which half of the echoes were home, µs.
+    pub p50_us: f64,
+    /// The same for 99 of 100.
+    pub p99_us: f64,
+    /// The same for 999 of 1,000.
+    pub p999_us: f64,
+}
+
+impl Sample {
+    /// A figure of which nothing else is known.
+    #[must_use]
+    pub const fn of(figure: f64) -> Self {
+        Self {
+            figure,
+            generator_us: None,
+            server_busy: None,
+            waited: None,
+            reply_bytes: None,
+            pings: None,
+            latencies: None,
+        }
+    }
 }

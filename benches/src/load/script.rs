@@ -20,20 +20,14 @@ impl Script {
         let mut noise = Noise(seed);
         let mut script = Self { request: Vec::new(), reply: Vec::new() };
         for _ in 0..messages {
-            // A mask without a zero byte leaves no byte of the payload as it was.
-            let mask = noise.next_word().to_ne_bytes().map(|byte| byte | 1);
-            let mask = [mask[0], mask[1], mask[2], mask[3]];
+            let mask = noise.next_mask();
             let payload: Vec<u8> = std::iter::repeat_with(|| noise.next_word().to_ne_bytes())
                 .flatten()
                 .take(payload_bytes)
                 .collect();
-            push_header(&mut script.reply, 0, payload_bytes);
+            push_header(&mut script.reply, BINARY, 0, payload_bytes);
             script.reply.extend_from_slice(&payload);
-            push_header(&mut script.request, 0x80, payload_bytes);
-            script.request.extend_from_slice(&mask);
-            script
-                .request
-                .extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+            push_masked(&mut script.request, BINARY, mask, &payload);
         }
         script
     }
@@ -49,9 +43,16 @@ impl Script {
     }
 }
 
-/// Appends a final binary frame's header up to its mask (RFC 6455 §5.2).
-fn push_header(bytes: &mut Vec<u8>, mask_bit: u8, payload_bytes: usize) {
-    bytes.push(0x82);
+/// Appends a masked frame that begins with the byte `first` (RFC 6455 §5.3).
+pub(super) fn push_masked(bytes: &mut Vec<u8>, first: u8, mask: [u8; 4], payload: &[u8]) {
+    push_header(bytes, first, 0x80, payload.len());
+    bytes.extend_from_slice(&mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+}
+
+/// Appends a frame's header up to its mask (RFC 6455 §5.2).
+fn push_header(bytes: &mut Vec<u8>, first: u8, mask_bit: u8, payload_bytes: usize) {
+    bytes.push(first);
     if let Ok(short @ ..126) = u8::try_from(payload_bytes) {
         bytes.push(mask_bit | short);
     } else if let Ok(medium) = u16::try_from(payload_bytes) {
@@ -64,16 +65,26 @@ fn push_header(bytes: &mut Vec<u8>, mask_bit: u8, payload_bytes: usize) {
 }
 
 /// A small generator of even noise (SplitMix64); the payloads need no better.
-struct Noise(u64);
+#[derive(Debug)]
+pub(super) struct Noise(pub(super) u64);
 
 impl Noise {
-    fn next_word(&mut self) -> u64 {
+    /// Returns a mask without a zero byte, which leaves no byte of a payload as it was.
+    pub(super) fn next_mask(&mut self) -> [u8; 4] {
+        let mask = self.next_word().to_ne_bytes().map(|byte| byte | 1);
+        [mask[0], mask[1], mask[2], mask[3]]
+    }
+
+    pub(super) fn next_word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
     }
 }
+
+/// The first byte of a binary message in one frame.
+pub(super) const BINARY: u8 = 0x82;
 
 #[cfg(test)]
 mod tests {

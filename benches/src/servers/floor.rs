@@ -12,29 +12,28 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Echoes one opened connection until its peer goes away. Awaiting it is the whole conversation.
 #[derive(Debug)]
-pub struct Floor {
-    stream: TcpStream,
+pub struct Floor<S> {
+    stream: S,
     /// `None` where bytes are sent back as they came.
     frames: Option<Frames>,
     /// What the socket would not take at once; empty, and without memory, nearly always.
     unsent: Vec<u8>,
 }
 
-impl Floor {
+impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// Takes a socket whose opening handshake is done.
     #[must_use]
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: S) -> Self {
         Self { stream, frames: Some(Frames::default()), unsent: Vec::new() }
     }
 
     /// Takes a socket whose bytes are sent back as they come: the cost of tokio and the kernel alone.
     #[must_use]
-    pub fn verbatim(stream: TcpStream) -> Self {
+    pub fn verbatim(stream: S) -> Self {
         Self { stream, frames: None, unsent: Vec::new() }
     }
 
@@ -69,7 +68,7 @@ impl Floor {
     }
 }
 
-impl Future for Floor {
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Floor<S> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -80,6 +79,8 @@ impl Future for Floor {
                 floor.unsent.drain(..sent);
             }
             floor.unsent = Vec::new();
+            // A socket has nothing to flush. TLS has when the socket was full.
+            ready!(Pin::new(&mut floor.stream).poll_flush(context))?;
             let turn = BUFFER.with_borrow_mut(|buffer| floor.poll_turn(buffer, context));
             if !ready!(turn)? {
                 return Poll::Ready(Ok(()));

@@ -9,14 +9,13 @@ use std::pin::Pin;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// Reads the request's head, answers it with 101 and returns what it asked for.
 ///
 /// # Errors
 /// Returns `InvalidData` when the first read does not hold a whole head with a key, and the socket's own errors.
-pub async fn open(stream: &mut TcpStream) -> io::Result<Wish> {
+pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<Wish> {
     let (wish, answer) = poll_fn(|context| {
         // On the stack of one poll and gone before any waiting, so that it does not become part of the task.
         let mut bytes = [0; 2048];
@@ -30,6 +29,7 @@ pub async fn open(stream: &mut TcpStream) -> io::Result<Wish> {
     .await?
     .ok_or(io::ErrorKind::InvalidData)?;
     stream.write_all(answer.as_bytes()).await?;
+    stream.flush().await?;
     Ok(wish)
 }
 

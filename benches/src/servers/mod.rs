@@ -1,5 +1,7 @@
-//! What the measured programs share: listening, a bare opening handshake, and the floors that nothing can go below.
+//! What the measured programs share: listening, a certificate, a bare opening handshake, and the floors that nothing can go
+//! below.
 
+mod certificate;
 mod deflate;
 mod epoll;
 mod fan_out;
@@ -7,6 +9,7 @@ mod floor;
 mod handshake;
 mod listen;
 
+pub use certificate::Certificate;
 pub use deflate::Deflate;
 pub use epoll::echo_bytes_on_epoll;
 pub use fan_out::Subscribers;

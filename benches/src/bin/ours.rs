@@ -1,0 +1,121 @@
+//! Our library where the program `duplexer echo` cannot do what is asked: one runtime on one thread, and the plainest handler for
+//! each job, as the README and the examples write it.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Parser as _;
+use duplexer::{
+    Deflate, Origins, Prepared, RecvError, Request, Sender, Server, ServerTls, WebSocket,
+};
+use duplexer_benches::servers::{Certificate, Listen};
+use tokio::net::TcpListener;
+
+/// Serve with our library
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    listen: Listen,
+    /// Send each message of the connections to /publish to all others, as the example `broadcast` does
+    #[arg(long)]
+    fan_out: bool,
+    /// Send each message back piece by piece
+    #[arg(long)]
+    streamed: bool,
+    /// Ping every connection so often, and give each ten times as long to answer
+    #[arg(long, value_name = "MILLISECONDS")]
+    keepalive_ms: Option<u64>,
+    /// Compress each message with the memory of those before it, where the client agrees
+    #[arg(long)]
+    takeover: bool,
+    /// Speak TLS, with a certificate of its own
+    #[arg(long)]
+    tls: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let listener = TcpListener::bind(arguments.listen.listen).await?;
+    println!("listening on {}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+    let mut server = Server::builder().origins(Origins::any());
+    if let Some(interval) = arguments.keepalive_ms.map(Duration::from_millis) {
+        server = server.keepalive(Some(interval), interval * 10);
+    }
+    if arguments.takeover {
+        server = server.deflate(Deflate::takeover());
+    }
+    if arguments.tls {
+        let Certificate { chain, key } = Certificate::new()?;
+        server = server.tls(ServerTls::from_pem(chain.as_bytes(), key.as_bytes())?);
+    }
+    let server = server.build();
+    if arguments.fan_out {
+        let room = Room::default();
+        server.serve(listener, move |socket, request| room.clone().host(socket, request)).await?;
+    } else if arguments.streamed {
+        server.serve(listener, |socket, _| echo_streamed(socket)).await?;
+    } else {
+        server.serve(listener, |socket, _| echo(socket)).await?;
+    }
+    Ok(())
+}
+
+/// Sends every message back.
+async fn echo(mut socket: WebSocket) -> Result<(), Failed> {
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// Sends every message back while it is still coming.
+async fn echo_streamed(socket: WebSocket) -> Result<(), Failed> {
+    let (sender, mut receiver) = socket.split();
+    while let Some(mut message) = receiver.recv_stream().await? {
+        let mut reply = sender.send_stream(message.kind()).await?;
+        while let Some(piece) = message.chunk().await? {
+            reply.write(&piece).await?;
+        }
+        reply.finish().await?;
+    }
+    Ok(())
+}
+
+/// Why a connection ended; the generator, which counts what comes back, has it to report.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everyone who is there.
+#[derive(Clone, Default)]
+struct Room(Arc<Mutex<Vec<Sender>>>);
+
+impl Room {
+    /// Hears one connection to its end: a publisher for everyone, a subscriber for its end alone.
+    async fn host(self, socket: WebSocket, request: Request) -> Result<(), RecvError> {
+        let publishes = request.path() == "/publish";
+        let (sender, mut receiver) = socket.split();
+        if !publishes {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        }
+        while let Some(message) = receiver.recv().await? {
+            if publishes {
+                self.send(&Prepared::new(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
+    fn send(&self, prepared: &Prepared) {
+        let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        everyone.retain(|one| {
+            let sent = one.try_send_prepared(prepared).is_ok();
+            if !sent {
+                one.abort();
+            }
+            sent
+        });
+    }
+}

@@ -1,0 +1,20 @@
+//! What a workload asks a server to be. A server that cannot is left out of the workload.
+
+/// What a server is started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Sends every message back, uncompressed.
+    Echo,
+    /// Sends every message back piece by piece as it comes, without holding it whole.
+    Streamed,
+    /// The same as [`Echo`](Self::Echo), with a keepalive ping every two seconds where the server has such a thing.
+    KeptAlive,
+    /// Echoes messages compressed by permessage-deflate, each by itself, in both directions (RFC 7692 §7.1.1).
+    DeflateNoTakeover,
+    /// The same with the memory of the messages before, in both directions.
+    DeflateTakeover,
+    /// Sends each message of the connection to `/publish` to every connection that is on another path.
+    FanOut,
+    /// The same as [`Echo`](Self::Echo) over TLS (rustls), with a certificate that signs itself.
+    Tls,
+}
