@@ -47,6 +47,10 @@ fn main() -> anyhow::Result<()> {
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 });
     let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
     let (servers, left_out) = startable(chosen_servers(&arguments.server)?, &arguments.programs);
+    for (name, reason) in &left_out {
+        let is_wanted = arguments.server.iter().any(|it| it == name);
+        anyhow::ensure!(!is_wanted, "{name} cannot be measured: {reason}");
+    }
     let workloads = chosen_workloads(extent, &arguments.only)?;
     let machine = Machine::read();
     anyhow::ensure!(
@@ -225,3 +229,22 @@ fn calm_sample(
 /// A sample is taken again when one side waited longer for its core than this share of the time.
 const WAITED_MAX: f64 = 0.03;
 const ATTEMPTS_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::explanation;
+
+    #[test]
+    fn an_explanation_names_a_rival_and_a_reason() {
+        let expected = ("yawc".to_owned(), "its = default changed".to_owned());
+        assert_eq!(explanation("yawc= its = default changed "), Ok(expected));
+        for (refused, fault) in [
+            ("yawc", "write SERVER=REASON"),
+            ("yawc= ", "a reason is needed"),
+            ("duplexer=slow", "no rival is called \"duplexer\""),
+            ("ideal=slow", "no rival is called \"ideal\""),
+        ] {
+            assert_eq!(explanation(refused), Err(fault.to_owned()));
+        }
+    }
+}

@@ -16,6 +16,7 @@ use super::library::crate_version;
 use super::machine::Machine;
 use super::plot::{Bar, Side, draw_bars};
 use super::programs::Programs;
+use super::workload::{Extent, workloads};
 
 /// One run: its circumstances, and its figures as far as it has come.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Report {
         kept.join(format!("{}-{}", self.machine.day, self.machine.slug()))
     }
 
-    /// Writes everything into `folder`, which is made when it is missing.
+    /// Writes everything into `folder`, which is made when it is missing, over what an earlier run has left there.
     ///
     /// # Errors
     /// Fails when a file cannot be written.
@@ -59,8 +60,13 @@ impl Report {
         };
         put("figures.json", format!("{:#}\n", self.to_json()))?;
         put("README.md", self.to_markdown())?;
+        let picture = |workload: &str| folder.join(format!("{workload}.svg"));
+        for workload in workloads(Extent::Full) {
+            // An earlier run may have had more workloads, or none of this name.
+            let _none = fs::remove_file(picture(workload.name));
+        }
         for figures in &self.figures {
-            self.draw(figures, &folder.join(format!("{}.svg", figures.workload)))?;
+            self.draw(figures, &picture(figures.workload))?;
         }
         Ok(())
     }
@@ -260,7 +266,10 @@ mod tests {
             )],
         };
         let folder = std::env::temp_dir().join(format!("report-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("openings.svg"), "of an earlier run")?;
         report.write(&folder)?;
+        assert!(!folder.join("openings.svg").exists());
         let read = |name: &str| fs::read_to_string(folder.join(name));
         let (table, picture) = (read("README.md")?, read("echo-20B-d1.svg")?);
         let json: serde_json::Value = serde_json::from_str(&read("figures.json")?)?;

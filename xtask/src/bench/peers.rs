@@ -105,11 +105,15 @@ fn compile(checkout: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// What git says of the checkout; one without a history has none.
+/// What git says of the checkout; one without a history of its own says nothing.
 fn version(checkout: &Path) -> String {
+    let unknown = "of unknown version".to_owned();
+    if !checkout.join(".git").exists() {
+        return unknown;
+    }
     let described = Step::new("git").args(["describe", "--tags", "--always"]).within(checkout);
     match described.run() {
         Ok(version) => version.trim().to_owned(),
-        Err(_) => "of unknown version".to_owned(),
+        Err(_) => unknown,
     }
 }
