@@ -60,6 +60,22 @@ fn a_floor_that_knows_no_frames_is_not_taken_for_a_server() -> anyhow::Result<()
 }
 
 #[test]
+fn every_handler_of_ours_passes_every_length() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for arguments in [&[][..], &["--reader"], &["--streamed"]] {
+        let server = ours(arguments);
+        let running = server.start(&programs(), Mode::Echo)?;
+        for payload_bytes in [0, 20, 1024, 16 * 1024, 700_000] {
+            let words = Words::Noise(payload_bytes);
+            let load = Talk { connections: 3, words, messages: 20, check_all: true };
+            let sample = load.run(&running.target, deadline);
+            sample.with_context(|| format!("{arguments:?}, {payload_bytes} bytes"))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn echoes_over_tls_are_read_to_the_last_record() -> anyhow::Result<()> {
     for server in ["ideal", "duplexer"] {
         let running = started(server, Mode::Tls)?;

@@ -83,6 +83,17 @@ enum Load {
     Idle {
         #[arg(long, default_value_t = 9_000)]
         connections: usize,
+        #[arg(long, default_value_t = 20)]
+        payload_bytes: usize,
+        /// Connections that have their message under way together
+        #[arg(long, default_value_t = 1)]
+        together: usize,
+        /// Speak TLS
+        #[arg(long)]
+        tls: bool,
+        /// Seconds before the server is weighed
+        #[arg(long, default_value_t = 2)]
+        rest_s: u64,
     },
     /// Open connections; prints µs of server CPU per opening
     Openings {
@@ -114,10 +125,9 @@ fn main() -> anyhow::Result<()> {
         Load::Latency { connections, payload_bytes, messages } => {
             Latency { connections, payload_bytes, messages }.run(&target, deadline)?
         }
-        Load::Idle { connections } => {
-            let rest = Duration::from_secs(2);
-            Idle { connections, words: Words::Noise(20), together: 1, tls: false, rest }
-                .run(&target, deadline)?
+        Load::Idle { connections, payload_bytes, together, tls, rest_s } => {
+            let (words, rest) = (Words::Noise(payload_bytes), Duration::from_secs(rest_s));
+            Idle { connections, words, together, tls, rest }.run(&target, deadline)?
         }
         Load::Openings { count } => Openings { count, together: 32 }.run(&target, deadline)?,
     };

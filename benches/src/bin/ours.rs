@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer::{
-    Deflate, Origins, Prepared, RecvError, Request, Sender, Server, ServerTls, WebSocket,
+    Deflate, Message, MessageKind, MessageReader, Origins, Prepared, RecvError, Request, Sender,
+    Server, ServerTls, Text, WebSocket,
 };
 use duplexer_benches::servers::{Certificate, Listen};
 use tokio::net::TcpListener;
@@ -23,6 +24,9 @@ struct Arguments {
     /// Send each message back piece by piece
     #[arg(long)]
     streamed: bool,
+    /// Read each message by pieces, and send it back whole
+    #[arg(long, conflicts_with = "streamed")]
+    reader: bool,
     /// Ping every connection so often, and give each ten times as long to answer
     #[arg(long, value_name = "MILLISECONDS")]
     keepalive_ms: Option<u64>,
@@ -57,6 +61,8 @@ async fn main() -> anyhow::Result<()> {
         server.serve(listener, move |socket, request| room.clone().host(socket, request)).await?;
     } else if arguments.streamed {
         server.serve(listener, |socket, _| echo_streamed(socket)).await?;
+    } else if arguments.reader {
+        server.serve(listener, |socket, _| echo_read(socket)).await?;
     } else {
         server.serve(listener, |socket, _| echo(socket)).await?;
     }
@@ -69,6 +75,34 @@ async fn echo(mut socket: WebSocket) -> Result<(), Failed> {
         socket.send(message).await?;
     }
     Ok(())
+}
+
+/// Sends every message back when its reader has come to the end.
+async fn echo_read(mut socket: WebSocket) -> Result<(), Failed> {
+    loop {
+        let Some(reader) = socket.recv_stream().await? else { return Ok(()) };
+        let message = read(reader).await?;
+        socket.send(message).await?;
+    }
+}
+
+/// Reads a message by pieces. One that comes in one piece is that piece.
+async fn read(mut reader: MessageReader<'_>) -> Result<Message, Failed> {
+    let first = reader.chunk().await?.unwrap_or_default();
+    let bytes = match reader.chunk().await? {
+        None => first,
+        Some(second) => {
+            let mut bytes = [first, second].concat();
+            while let Some(piece) = reader.chunk().await? {
+                bytes.extend_from_slice(&piece);
+            }
+            bytes.into()
+        }
+    };
+    Ok(match reader.kind() {
+        MessageKind::Text => Message::Text(Text::try_from(bytes)?),
+        MessageKind::Binary => Message::Binary(bytes),
+    })
 }
 
 /// Sends every message back while it is still coming.

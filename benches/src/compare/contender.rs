@@ -39,25 +39,7 @@ struct Way {
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    let mut all = floors();
-    all.push(
-        Contender::echoing(
-            "duplexer",
-            Library::Crate("duplexer-cli"),
-            "this project's program",
-            Program::Built("duplexer"),
-            &["echo", "--threads", "1"],
-        )
-        .can(Mode::DeflateNoTakeover, &[])
-        .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
-        .can_as(Mode::FanOut, Program::Built("ours"), &["--fan-out"])
-        .can_as(Mode::KeptAlive, Program::Built("ours"), &["--keepalive-ms", "2000"])
-        .can_as(Mode::Streamed, Program::Built("ours"), &["--streamed"])
-        .can_as(Mode::Tls, Program::Built("ours"), &["--tls"]),
-    );
-    all.extend(crates());
-    all.extend(others());
-    all
+    [floors(), ours(), crates(), others()].into_iter().flatten().collect()
 }
 
 fn floors() -> Vec<Contender> {
@@ -76,6 +58,31 @@ fn floors() -> Vec<Contender> {
             .can(Mode::Tls, &["--tls"]),
         bytes("tcp-epoll", "bytes sent back as they came, bare epoll", &["--epoll"]),
         bytes("tcp-tokio", "bytes sent back as they came, tokio", &[]),
+    ]
+}
+
+fn ours() -> Vec<Contender> {
+    let threads = |name, manner, count: &'static str| {
+        let (library, program) = (Library::Crate("duplexer-cli"), Program::Built("duplexer"));
+        Contender::echoing(name, library, manner, program, &["echo", "--threads", count])
+    };
+    let program = Program::Built("ours");
+    vec![
+        threads("duplexer", "this project's program", "1")
+            .can(Mode::DeflateNoTakeover, &[])
+            .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+            .can_as(Mode::FanOut, program, &["--fan-out"])
+            .can_as(Mode::KeptAlive, program, &["--keepalive-ms", "2000"])
+            .can_as(Mode::Streamed, program, &["--streamed"])
+            .can_as(Mode::Tls, program, &["--tls"]),
+        Contender::echoing(
+            "duplexer-reader",
+            Library::Crate("duplexer"),
+            "its reader, piece by piece",
+            program,
+            &["--reader"],
+        ),
+        threads("duplexer-2-threads", "two threads on the one core", "2"),
     ]
 }
 

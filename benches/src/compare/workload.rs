@@ -190,9 +190,9 @@ impl Workload {
     /// Puts the workload on a server that nobody else uses.
     ///
     /// # Errors
-    /// Fails when the server does not answer, answers with other bytes, or needs more than a minute.
+    /// Fails when the server does not answer, answers with other bytes, or needs more than two minutes.
     pub fn measure(&self, target: &Target) -> anyhow::Result<Sample> {
-        let deadline = Deadline::after(Duration::from_secs(60));
+        let deadline = Deadline::after(Duration::from_secs(120));
         match self.load {
             Load::Echo(echo) => echo.run(target, deadline),
             Load::FanOut(fan_out) => fan_out.run(target, deadline),

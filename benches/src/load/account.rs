@@ -84,7 +84,11 @@ impl Schedule {
     }
 
     fn since(self, earlier: Self) -> Self {
-        Self { ran_ns: self.ran_ns - earlier.ran_ns, waited_ns: self.waited_ns - earlier.waited_ns }
+        // The sum shrinks when a thread has ended, which no measured server lets happen.
+        Self {
+            ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),
+            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
+        }
     }
 }
 

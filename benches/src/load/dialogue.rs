@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -61,17 +62,17 @@ impl Dialogue {
         Ok(dialogue)
     }
 
-    /// Has `messages` said in all and echoed, on the connections in turn, with at most `together` of them waiting for an
-    /// echo; returns the mean of the replies' payload bytes as they were on the wire. Unless `check` is set, echoes are only
+    /// Has `messages` said in all and echoed, by `speakers` in turn, with at most `together` of them waiting for an echo; returns the mean of the replies' payload bytes as they were on the wire. Unless `check` is set, echoes are only
     /// counted, and none can be checked ever after.
     pub(super) fn exchange(
         &mut self,
+        speakers: Range<usize>,
         messages: usize,
         together: usize,
         check: bool,
     ) -> anyhow::Result<f64> {
         let (mut unsaid, mut missing, mut reply_bytes) = (messages, messages, 0);
-        let mut silent: VecDeque<usize> = (0..self.lanes.len()).collect();
+        let mut silent: VecDeque<usize> = speakers.collect();
         for _ in 0..together.min(unsaid) {
             let Some(index) = silent.pop_front() else { break };
             unsaid -= 1;

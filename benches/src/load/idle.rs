@@ -24,19 +24,31 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Returns by how many resident bytes the server has grown for each connection, since before the first; and how often each
-    /// was pinged.
+    /// Returns how many resident bytes the server has for each connection, and how often each was pinged: what it has grown by
+    /// from before the first until all are open, and what it has grown by since, each divided by those that brought it about. A
+    /// server that their messages make grow by over 2 GiB is spared the rest of them.
     ///
     /// # Errors
     /// Fails when a reply is wrong or missing, or the deadline passes.
     pub fn run(self, target: &Target, deadline: Deadline) -> anyhow::Result<Sample> {
         let Self { connections, words, together, tls, rest } = self;
-        let before = account::resident_bytes(target.pid)?;
+        let weigh = || account::resident_bytes(target.pid).map(|bytes| bytes as f64);
+        let before = weigh()?;
         let mut dialogue = Dialogue::open(Members { connections, words, tls }, target, deadline)?;
-        dialogue.exchange(connections, together, true)?;
+        let opened = weigh()?;
+        let mut heard = 0;
+        while heard < connections && weigh()? - opened < GROWN_BYTES_MAX {
+            let speakers = heard..connections.min(heard + SPEAKERS);
+            let messages = speakers.len();
+            dialogue.exchange(speakers, messages, together, true)?;
+            heard += messages;
+        }
         let pings = dialogue.rest(rest)?;
-        let after = account::resident_bytes(target.pid)?;
-        let grown = after.saturating_sub(before) as f64;
-        Ok(Sample { pings: Some(pings), ..Sample::of(grown / connections as f64) })
+        let each = (opened - before) / connections as f64 + (weigh()? - opened) / heard as f64;
+        Ok(Sample { pings: Some(pings), ..Sample::of(each.max(0.0)) })
     }
 }
+
+/// Between two looks at the server's weight so many connections say their message.
+const SPEAKERS: usize = 250;
+const GROWN_BYTES_MAX: f64 = (2_u64 << 30) as f64;
