@@ -50,6 +50,55 @@ fn passes_every_load(name: &str) -> anyhow::Result<()> {
 }
 
 #[test]
+#[cfg(feature = "rivals")]
+fn every_rival_says_what_it_is_measured_saying() -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for rival in contenders() {
+        // Those that are no crates are heard by `cargo xtask bench --quick`, which has what runs them.
+        if !rival.is_rival() || rival.missing(&programs()).is_some() {
+            continue;
+        }
+        says_what_it_should(&rival).with_context(|| format!("the server {}", rival.name))?;
+        names.push(rival.name);
+    }
+    assert_eq!(names.len(), 14, "{names:?}");
+    Ok(())
+}
+
+#[cfg(feature = "rivals")]
+fn says_what_it_should(rival: &Contender) -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    let running = rival.start(&programs(), Mode::Echo)?;
+    for (payload_bytes, depth) in
+        [(0, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (1024 * 1024, 2)]
+    {
+        let (connections, messages) = (5, 50);
+        let load =
+            Echo { connections, payload_bytes, depth, messages, tls: false, check_all: true };
+        load.run(&running.target, deadline)
+            .with_context(|| format!("{payload_bytes} bytes, {depth} in flight"))?;
+    }
+    for (mode, words) in [
+        (Mode::Echo, Words::Text(1024)),
+        (Mode::DeflateNoTakeover, Words::Json(Takeover::Off)),
+        (Mode::DeflateTakeover, Words::Json(Takeover::On)),
+    ] {
+        if rival.knows(mode) {
+            let running = rival.start(&programs(), mode)?;
+            let load = Talk { connections: 3, words, messages: 300, check_all: true };
+            load.run(&running.target, deadline).with_context(|| format!("{mode:?}"))?;
+        }
+    }
+    if rival.knows(Mode::FanOut) {
+        let running = rival.start(&programs(), Mode::FanOut)?;
+        let (subscribers, together) = (20, 16);
+        let load = FanOut { subscribers, payload_bytes: 64, together, rounds: 5, check_all: true };
+        load.run(&running.target, deadline).context("fan-out")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_floor_that_knows_no_frames_is_not_taken_for_a_server() -> anyhow::Result<()> {
     let running = started("tcp-tokio", Mode::Echo)?;
     // The masked frames that come back (RFC 6455 §5.1) are four bytes longer than right ones.
