@@ -1,15 +1,14 @@
-//! The rival axum, whose `ws` is tungstenite behind hyper and a router, echoing one message at a time.
+//! The rival axum, whose `ws` is tungstenite behind hyper and a router, served by `axum::serve` and echoing one message at a
+//! time.
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
 use axum::routing::any;
+use axum::serve::ListenerExt as _;
 use clap::Parser as _;
-use duplexer_benches::servers::{Listen, serve};
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
+use duplexer_benches::servers::{Listen, announced};
 
 /// Echo messages with axum
 #[derive(Debug, clap::Parser)]
@@ -31,15 +30,13 @@ fn main() -> anyhow::Result<()> {
         upgrade.on_upgrade(echo)
     });
     let router = Router::new().route("/{*path}", answer);
-    // A connection that fails is the generator's to report: it counts what comes back.
-    serve(&listen, move |stream| {
-        let service = TowerToHyperService::new(router.clone());
-        async move {
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            let _gone = connection.with_upgrades().await;
-        }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = announced(&listen)?.tap_io(|stream| {
+            // A connection that is gone already is the generator's to report.
+            let _gone = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).await.context("axum's server stopped")
     })
-    .context("axum's server stopped")
 }
 
 async fn echo(mut socket: WebSocket) {

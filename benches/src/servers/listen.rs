@@ -53,15 +53,24 @@ where
     Connection: Future<Output = ()> + Send + 'static,
 {
     runtime.build()?.block_on(async {
-        let listener = TcpListener::from_std(bound(listen.listen)?)?;
-        println!("listening on {}", listener.local_addr()?);
-        io::stdout().flush()?;
+        let listener = announced(listen)?;
         loop {
             let (stream, _peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
             tokio::spawn(handler(stream));
         }
     })
+}
+
+/// Binds the listener of a server that accepts by itself, and prints the bound address. Called within a runtime.
+///
+/// # Errors
+/// Returns the error of binding.
+pub fn announced(listen: &Listen) -> io::Result<TcpListener> {
+    let listener = TcpListener::from_std(bound(listen.listen)?)?;
+    println!("listening on {}", listener.local_addr()?);
+    io::stdout().flush()?;
+    Ok(listener)
 }
 
 /// Binds a non-blocking listener.

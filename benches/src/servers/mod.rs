@@ -15,4 +15,4 @@ pub use epoll::echo_bytes_on_epoll;
 pub use fan_out::Subscribers;
 pub use floor::Floor;
 pub use handshake::{Wish, open};
-pub use listen::{Listen, serve, serve_with_timers};
+pub use listen::{Listen, announced, serve, serve_with_timers};
