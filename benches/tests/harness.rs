@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use duplexer_benches::compare::{Contender, Library, Mode, Program, Programs, Running, contenders};
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Latency, Openings, Reply, Script, Takeover, Talk, Target, Words,
+    ClientSide, Deadline, Direction, Echo, FanOut, Idle, Latency, Openings, Reply, Script,
+    Takeover, Talk, Target, Words,
 };
+use duplexer_benches::servers::payload;
 
 #[test]
 fn every_floor_passes_every_load() -> anyhow::Result<()> {
@@ -246,6 +248,89 @@ fn messages_leave_when_they_are_due_and_wait_for_no_echo() -> anyhow::Result<()>
 }
 
 #[test]
+fn a_client_sends_and_hears_every_byte() -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    for arguments in [&[][..], &["--batch"]] {
+        let client = Contender::new("client", Library::Crate("duplexer"), "").can_as(
+            Mode::Client,
+            Program::Built("client_duplexer"),
+            arguments,
+        );
+        for direction in [Direction::Send, Direction::Receive] {
+            for payload_bytes in [0, 20, 1024, 70_000] {
+                let running = client.start(&programs(), Mode::Client)?;
+                // A fifth is a whole number of the 64 messages that leave together.
+                let load = ClientSide { direction, payload_bytes, messages: 320 };
+                let sample = load.run(&running.target, deadline);
+                sample.with_context(|| format!("{arguments:?}, {direction:?}, {payload_bytes}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_sends_another_byte_is_seen() -> anyhow::Result<()> {
+    let fault = fault_of_client(|frame| *frame.last_mut().expect("a frame has bytes") ^= 1)?;
+    assert!(fault.contains("the client sent another frame than it should"), "{fault}");
+    let fault = fault_of_client(|frame| frame[0] = 0x81)?;
+    assert!(fault.contains("beginning with [81, 94]"), "{fault}");
+    let fault = fault_of_client(|frame| frame.extend_from_slice(&frame.clone()))?;
+    assert!(fault.contains("came instead of a report"), "{fault}");
+    Ok(())
+}
+
+#[test]
+fn an_echo_that_says_something_else_is_seen() {
+    for (spoil, expected) in [
+        ((|frame| frame[2] ^= 1) as fn(&mut Vec<u8>), "other bytes came back than were sent"),
+        (|frame| frame[0] = 0x81, "text came back as binary, or binary as text"),
+        (|frame| *frame = [&[0x82, 19], &frame[2..21]].concat(), "19 bytes came back for 20"),
+        (|frame| *frame = [&[0x82, 21], &frame[2..], &[0]].concat(), "other bytes came back"),
+        (|frame| frame.extend_from_slice(&frame.clone()), "20 bytes came back for nothing"),
+        (|frame| frame.extend_from_slice(&[0x82, 0]), "two messages came back for one"),
+        (|frame| frame[0] = 0xC2, "a compressed message came back"),
+    ] {
+        let target = serve(move |mut stream: TcpStream| {
+            let mut frame = unmasked_from(&mut stream)?;
+            spoil(&mut frame);
+            stream.write_all(&frame)?;
+            stream.read(&mut [0]).map(drop)
+        });
+        let words = Words::Noise(20);
+        let load = Talk { connections: 1, words, messages: 5, check_all: true };
+        let target = target.expect("a loopback listener");
+        let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+        let fault = format!("{:#}", fault.expect_err("the server does wrong"));
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn a_subscriber_that_hears_something_else_is_seen() -> anyhow::Result<()> {
+    for (spoil, expected) in [
+        ((|frame| frame[2] ^= 1) as fn(&mut Vec<u8>), "other bytes came than were published"),
+        (|frame| frame.extend_from_slice(&frame.clone()), "44 bytes came where 22 were published"),
+    ] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let target = here(&listener)?;
+        std::thread::spawn(move || -> io::Result<()> {
+            let (mut subscriber, mut publisher) = (opened(&listener)?, opened(&listener)?);
+            let mut frame = unmasked_from(&mut publisher)?;
+            spoil(&mut frame);
+            subscriber.write_all(&frame)?;
+            subscriber.read(&mut [0]).map(drop)
+        });
+        let load =
+            FanOut { subscribers: 1, payload_bytes: 20, together: 1, rounds: 5, check_all: true };
+        let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+        let fault = format!("{:#}", fault.expect_err("the server does wrong"));
+        assert!(fault.contains(expected), "{fault}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
     let floor = started("ideal", Mode::Echo)?;
     let words = Words::Json(Takeover::Off);
@@ -341,6 +426,30 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns what the generator says of a client that sends one message of 20 bytes after `spoil` had the right frame.
+fn fault_of_client(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> anyhow::Result<String> {
+    let told = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let target = here(&told)?;
+    std::thread::spawn(move || -> anyhow::Result<()> {
+        let mut address = String::new();
+        told.accept()?.0.read_to_string(&mut address)?;
+        let mut stream = TcpStream::connect(address.trim())?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")?;
+        read_head(&mut stream)?;
+        stream.read_exact(&mut vec![0; "??send 1 20".len()])?;
+        // Masked with zeros.
+        let mut frame = [&[0x82, 0x80 | 20, 0, 0, 0, 0][..], &payload(20)].concat();
+        spoil(&mut frame);
+        stream.write_all(&frame)?;
+        stream.read(&mut [0]).map(drop)?;
+        Ok(())
+    });
+    let load = ClientSide { direction: Direction::Send, payload_bytes: 20, messages: 5 };
+    let fault = load.run(&target, Deadline::after(Duration::from_secs(5)));
+    Ok(format!("{:#}", fault.expect_err("the client does wrong")))
+}
+
 /// The programs of this package, and no others.
 fn programs() -> Programs {
     let ours = Path::new(env!("CARGO_BIN_EXE_ours"));
@@ -396,16 +505,27 @@ fn one_message(target: &Target) -> anyhow::Result<()> {
 fn serve(answer: impl FnOnce(TcpStream) -> io::Result<()> + Send + 'static) -> io::Result<Target> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let target = here(&listener)?;
-    std::thread::spawn(move || -> io::Result<()> {
-        let (mut stream, _) = listener.accept()?;
-        read_head(&mut stream)?;
-        stream.write_all(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-        )?;
-        answer(stream)
-    });
+    std::thread::spawn(move || answer(opened(&listener)?));
     Ok(target)
+}
+
+/// Accepts one connection and opens it as it should be.
+fn opened(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (mut stream, _) = listener.accept()?;
+    read_head(&mut stream)?;
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    )?;
+    Ok(stream)
+}
+
+/// Reads a client's frame of 20 bytes and returns what a server sends in its place.
+fn unmasked_from(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut frame = [0; 26];
+    stream.read_exact(&mut frame)?;
+    let payload = frame[6..].iter().zip(frame[2..6].iter().cycle()).map(|(byte, key)| byte ^ key);
+    Ok([0x82, 20].into_iter().chain(payload).collect())
 }
 
 fn read_head(stream: &mut TcpStream) -> io::Result<()> {

@@ -71,17 +71,25 @@ fn ours() -> Vec<Contender> {
         threads("duplexer", "this project's program", "1")
             .can(Mode::DeflateNoTakeover, &[])
             .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
+            .can_as(Mode::Client, Program::Built("client_duplexer"), &[])
             .can_as(Mode::FanOut, program, &["--fan-out"])
             .can_as(Mode::KeptAlive, program, &["--keepalive-ms", "2000"])
             .can_as(Mode::Streamed, program, &["--streamed"])
             .can_as(Mode::Tls, program, &["--tls"]),
+        Contender::new(
+            "duplexer-batch",
+            Library::Crate("duplexer"),
+            "feed, and a flush after sixteen",
+        )
+        .can_as(Mode::Client, Program::Built("client_duplexer"), &["--batch"]),
         Contender::echoing(
             "duplexer-reader",
             Library::Crate("duplexer"),
             "its reader, piece by piece",
             program,
             &["--reader"],
-        ),
+        )
+        .can(Mode::KeptAlive, &["--keepalive-ms", "2000"]),
         threads("duplexer-2-threads", "two threads on the one core", "2"),
     ]
 }
@@ -102,9 +110,16 @@ fn crates() -> Vec<Contender> {
             .can(Mode::FanOut, &["--fan-out"])
     };
     let axum = |name, manner, more| row(name, "axum", manner, "axum", more);
+    let over_tls = Program::Built("over_tls");
+    let (fast_client, tungstenite_client) =
+        (Program::Built("client_fastwebsockets"), Program::Built("client_tungstenite"));
     vec![
-        fast("fastwebsockets", "upgraded by hyper", &[]),
-        fast("fastwebsockets-bare", "handshake by hand", &["--bare"]),
+        fast("fastwebsockets", "upgraded by hyper", &[]).can_as(Mode::Client, fast_client, &[]),
+        fast("fastwebsockets-bare", "handshake by hand", &["--bare"]).can_as(
+            Mode::Tls,
+            over_tls,
+            &["--library", "fastwebsockets"],
+        ),
         tokio("tokio-websockets", "defaults", &[]),
         tokio(
             "tokio-websockets-batch",
@@ -115,8 +130,14 @@ fn crates() -> Vec<Contender> {
         sockudo("sockudo-ws-batch", "feed", &["--batch"]),
         yawc("yawc", "upgraded by hyper", &[]).deflating(),
         yawc("yawc-batch", "its README's tuning", &["--batch"]),
-        tungstenite("tungstenite", "defaults", &[]),
-        tungstenite("tungstenite-batch", "feed then flush", &["--batch"]),
+        tungstenite("tungstenite", "defaults", &[])
+            .can_as(Mode::Client, tungstenite_client, &[])
+            .can_as(Mode::Tls, over_tls, &["--library", "tungstenite"]),
+        tungstenite("tungstenite-batch", "feed then flush", &["--batch"]).can_as(
+            Mode::Client,
+            tungstenite_client,
+            &["--batch"],
+        ),
         tungstenite("tungstenite-4k", "4 KiB read buffer", &["--read-buffer", "4096"]),
         tungstenite("tungstenite-4k-batch", "both", &["--read-buffer", "4096", "--batch"]),
         axum("axum", "defaults", &[]),
@@ -140,6 +161,12 @@ fn others() -> Vec<Contender> {
 }
 
 impl Contender {
+    /// Describes what knows no mode until [`can_as`](Self::can_as) says so.
+    #[must_use]
+    pub fn new(name: &'static str, library: Library, manner: &'static str) -> Self {
+        Self { name, library, manner, ways: Vec::new(), reply: Reply::Unmasked }
+    }
+
     /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
     #[must_use]
     pub fn echoing(
@@ -149,11 +176,13 @@ impl Contender {
         program: Program,
         arguments: &[&'static str],
     ) -> Self {
-        let way = Way { mode: Mode::Echo, program, arguments: arguments.to_vec() };
-        Self { name, library, manner, ways: vec![way], reply: Reply::Unmasked }
+        Self::new(name, library, manner).can_as(Mode::Echo, program, arguments)
     }
 
-    /// Adds a mode, which the program is switched to by `arguments` beside its others.
+    /// Adds a mode, which the program that echoes is switched to by `arguments` beside its others.
+    ///
+    /// # Panics
+    /// Panics where no program echoes.
     #[must_use]
     pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
         let Way { program, arguments: others, .. } = &self.ways[0];

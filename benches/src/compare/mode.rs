@@ -17,4 +17,6 @@ pub enum Mode {
     FanOut,
     /// The same as [`Echo`](Self::Echo) over TLS (rustls), with a certificate that signs itself.
     Tls,
+    /// Is a client, which connects where it is told to and does what the texts say that it receives.
+    Client,
 }

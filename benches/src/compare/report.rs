@@ -278,7 +278,7 @@ mod tests {
         for line in [
             "| **`duplexer`** | 1.25 |",
             "| `fastwebsockets` | 6.00 | 6.00 | 1.50 | 1.50 | – |",
-            "- `fastwebsockets`: fastwebsockets 0.10.0, upgraded by hyper (`fastwebsockets`)",
+            "- `fastwebsockets`: fastwebsockets 0.10.0, upgraded by hyper (`fastwebsockets`, `client_fastwebsockets`)",
             "- `bun`: left out, since Bun was not given",
             "`fastwebsockets` measured 1.50 times the floor in echo-20B-d1, and 1.05 is kept of it: made up.",
         ] {

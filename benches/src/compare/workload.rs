@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::mode::Mode;
 use crate::load::{
-    Deadline, Echo, FanOut, Idle, Latency, Openings, Sample, Takeover, Talk, Target, Words,
+    ClientSide, Deadline, Direction, Echo, FanOut, Idle, Latency, Openings, Sample, Takeover, Talk,
+    Target, Words,
 };
 
 /// How much of a workload is done.
@@ -32,6 +33,7 @@ pub struct Workload {
 
 #[derive(Debug, Clone, Copy)]
 enum Load {
+    Client(ClientSide),
     Echo(Echo),
     FanOut(FanOut),
     Idle(Idle),
@@ -48,6 +50,7 @@ pub fn workloads(extent: Extent) -> Vec<Workload> {
     all.extend(fan_outs(extent));
     all.extend(standing(extent));
     all.push(latency(extent));
+    all.extend(client_sides(extent));
     all
 }
 
@@ -164,6 +167,22 @@ fn latency(extent: Extent) -> Workload {
     }
 }
 
+/// What sending and receiving cost the client of one connection.
+fn client_sides(extent: Extent) -> Vec<Workload> {
+    let client = |name, direction, payload_bytes, messages| {
+        let messages = extent.of(messages, messages / 20);
+        let load = Load::Client(ClientSide { direction, payload_bytes, messages });
+        let unit = "µs of the client per message";
+        Workload { name, unit, is_quick: true, mode: Mode::Client, load }
+    };
+    vec![
+        client("client-send-20B", Direction::Send, 20, 200_000),
+        client("client-send-1KiB", Direction::Send, 1024, 200_000),
+        client("client-receive-20B", Direction::Receive, 20, 1_920_000),
+        client("client-receive-1KiB", Direction::Receive, 1024, 640_000),
+    ]
+}
+
 impl Extent {
     fn of<T>(self, full: T, quick: T) -> T {
         match self {
@@ -178,6 +197,7 @@ impl Workload {
     #[must_use]
     pub fn connections(&self) -> usize {
         match self.load {
+            Load::Client(_) => 1,
             Load::Echo(echo) => echo.connections,
             Load::FanOut(fan_out) => fan_out.subscribers + 1,
             Load::Idle(idle) => idle.connections,
@@ -194,6 +214,7 @@ impl Workload {
     pub fn measure(&self, target: &Target) -> anyhow::Result<Sample> {
         let deadline = Deadline::after(Duration::from_secs(120));
         match self.load {
+            Load::Client(client) => client.run(target, deadline),
             Load::Echo(echo) => echo.run(target, deadline),
             Load::FanOut(fan_out) => fan_out.run(target, deadline),
             Load::Idle(idle) => idle.run(target, deadline),

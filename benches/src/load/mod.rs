@@ -4,6 +4,7 @@
 //! It is not the library under test and shares nothing with it. Everything is bounded in count and in time.
 
 mod account;
+mod client;
 mod crowd;
 mod deadline;
 mod deflate;
@@ -23,6 +24,7 @@ mod talk;
 mod trust;
 mod watch;
 
+pub use client::{ClientSide, Direction};
 pub use deadline::Deadline;
 pub use deflate::Takeover;
 pub use echo::Echo;

@@ -11,7 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 
-use super::handshake::answer;
+use super::handshake::switching;
 use super::listen::{Listen, bound};
 
 /// Serves until the process is killed, and prints the bound address as its first line. Each socket has NODELAY set.
@@ -106,7 +106,7 @@ impl Connection {
             Err(error) => return Err(error),
         };
         if !self.is_opened {
-            let answer = answer(&buffer[..read]).ok_or(ErrorKind::InvalidData)?;
+            let answer = switching(&buffer[..read]).ok_or(ErrorKind::InvalidData)?;
             (&self.stream).write_all(answer.as_bytes())?;
             self.is_opened = true;
             return Ok(true);

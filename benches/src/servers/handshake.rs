@@ -23,7 +23,7 @@ pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Resu
         let read = Pin::new(&mut *stream).poll_read(context, &mut head);
         read.map_ok(|()| {
             let head = head.filled();
-            answer(head).map(|answer| (Wish::of(head), answer))
+            switching(head).map(|answer| (Wish::of(head), answer))
         })
     })
     .await?
@@ -55,8 +55,9 @@ impl Wish {
     }
 }
 
-/// Returns the 101 that accepts a whole head with a key, and `None` for anything else.
-pub(super) fn answer(head: &[u8]) -> Option<String> {
+/// Returns the 101 that answers a request's head, if it is whole and has a key.
+#[must_use]
+pub fn switching(head: &[u8]) -> Option<String> {
     let head = str::from_utf8(head).ok()?.strip_suffix("\r\n\r\n")?;
     let key = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -74,13 +75,13 @@ pub(super) fn answer(head: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wish, answer};
+    use super::{Wish, switching};
 
     #[test]
     fn answers_the_key_of_the_rfc() {
         // RFC 6455 §1.3
         let answer =
-            answer(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+            switching(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         assert!(answer.is_some_and(|it| it.contains("Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")));
     }
 
@@ -94,6 +95,6 @@ mod tests {
 
     #[test]
     fn answers_no_unfinished_head() {
-        assert_eq!(answer(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"), None);
+        assert_eq!(switching(b"GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"), None);
     }
 }
