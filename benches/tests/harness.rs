@@ -6,19 +6,26 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use duplexer_benches::compare::{Contender, Mode, Running, contenders};
+use duplexer_benches::compare::{Contender, Library, Mode, Program, Programs, Running, contenders};
 use duplexer_benches::load::{
-    ClientSide, Deadline, Direction, Echo, FanOut, Idle, Latency, Openings, Script, Takeover, Talk,
-    Target, Words,
+    ClientSide, Deadline, Direction, Echo, FanOut, Idle, Latency, Openings, Reply, Script,
+    Takeover, Talk, Target, Words,
 };
 use duplexer_benches::servers::payload;
 
 #[test]
-fn the_floor_passes_every_load() -> anyhow::Result<()> {
-    let floor = started("ideal", Mode::Echo)?;
+fn every_floor_passes_every_load() -> anyhow::Result<()> {
+    for name in ["ideal", "tcp-tokio", "tcp-epoll"] {
+        passes_every_load(name).with_context(|| format!("the server {name}"))?;
+    }
+    Ok(())
+}
+
+fn passes_every_load(name: &str) -> anyhow::Result<()> {
+    let floor = started(name, Mode::Echo)?;
     let deadline = Deadline::after(Duration::from_secs(50));
     for (payload_bytes, depth) in
-        [(0, 1), (20, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (700_000, 1)]
+        [(0, 1), (20, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (700_000, 2)]
     {
         let load = Echo {
             connections: 5,
@@ -45,11 +52,70 @@ fn the_floor_passes_every_load() -> anyhow::Result<()> {
 }
 
 #[test]
+#[cfg(feature = "rivals")]
+fn every_rival_says_what_it_is_measured_saying() -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for rival in contenders() {
+        // Those that are no crates are heard by `cargo xtask bench --quick`, which has what runs them.
+        if !rival.is_rival() || rival.missing(&programs()).is_some() {
+            continue;
+        }
+        says_what_it_should(&rival).with_context(|| format!("the server {}", rival.name))?;
+        names.push(rival.name);
+    }
+    assert_eq!(names.len(), 14, "{names:?}");
+    Ok(())
+}
+
+#[cfg(feature = "rivals")]
+fn says_what_it_should(rival: &Contender) -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(50));
+    let running = rival.start(&programs(), Mode::Echo)?;
+    for (payload_bytes, depth) in
+        [(0, 1), (20, 16), (125, 3), (126, 2), (65_536, 2), (1024 * 1024, 2)]
+    {
+        let (connections, messages) = (5, 50);
+        let load =
+            Echo { connections, payload_bytes, depth, messages, tls: false, check_all: true };
+        load.run(&running.target, deadline)
+            .with_context(|| format!("{payload_bytes} bytes, {depth} in flight"))?;
+    }
+    for (mode, words) in [
+        (Mode::Echo, Words::Text(1024)),
+        (Mode::DeflateNoTakeover, Words::Json(Takeover::Off)),
+        (Mode::DeflateTakeover, Words::Json(Takeover::On)),
+    ] {
+        if rival.knows(mode) {
+            let running = rival.start(&programs(), mode)?;
+            let load = Talk { connections: 3, words, messages: 300, check_all: true };
+            load.run(&running.target, deadline).with_context(|| format!("{mode:?}"))?;
+        }
+    }
+    if rival.knows(Mode::FanOut) {
+        let running = rival.start(&programs(), Mode::FanOut)?;
+        let (subscribers, together) = (20, 16);
+        let load = FanOut { subscribers, payload_bytes: 64, together, rounds: 5, check_all: true };
+        load.run(&running.target, deadline).context("fan-out")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_floor_that_knows_no_frames_is_not_taken_for_a_server() -> anyhow::Result<()> {
+    let running = started("tcp-tokio", Mode::Echo)?;
+    // The masked frames that come back (RFC 6455 §5.1) are four bytes longer than right ones.
+    let fault = one_message(&Target { reply: Reply::Unmasked, ..running.target });
+    let fault = format!("{:#}", fault.expect_err("the reply is masked"));
+    assert!(fault.contains("26 bytes came back where 22 were asked for"), "{fault}");
+    Ok(())
+}
+
+#[test]
 fn every_handler_of_ours_passes_every_length() -> anyhow::Result<()> {
     let deadline = Deadline::after(Duration::from_secs(50));
     for arguments in [&[][..], &["--reader"], &["--streamed"]] {
-        let ours = Contender::echoing("ours", "", "ours", arguments);
-        let running = ours.start(programs(), Mode::Echo)?;
+        let server = ours(arguments);
+        let running = server.start(&programs(), Mode::Echo)?;
         for payload_bytes in [0, 20, 1024, 16 * 1024, 700_000] {
             let words = Words::Noise(payload_bytes);
             let load = Talk { connections: 3, words, messages: 20, check_all: true };
@@ -86,10 +152,9 @@ fn compressed_echoes_are_inflated_and_compared() -> anyhow::Result<()> {
     let (off, on) = (Takeover::Off, Takeover::On);
     let mut reply_bytes = Vec::new();
     for (mode, takeover) in [(Mode::DeflateNoTakeover, off), (Mode::DeflateTakeover, on)] {
-        let contender = Contender::echoing("ours", "", "ours", &[])
-            .can(Mode::DeflateNoTakeover, &[])
-            .can(Mode::DeflateTakeover, &["--takeover"]);
-        let ours = contender.start(programs(), mode)?;
+        let contender =
+            ours(&[]).can(Mode::DeflateNoTakeover, &[]).can(Mode::DeflateTakeover, &["--takeover"]);
+        let ours = contender.start(&programs(), mode)?;
         // More on each connection than the 64 texts that are compressed without all of the others before them.
         let words = Words::Json(takeover);
         let load = Talk { connections: 3, words, messages: 500, check_all: true };
@@ -115,8 +180,8 @@ fn a_reply_in_many_frames_is_compared_piece_by_piece() -> anyhow::Result<()> {
 
 #[test]
 fn idle_connections_answer_their_pings() -> anyhow::Result<()> {
-    let ours = Contender::echoing("ours", "", "ours", &["--keepalive-ms", "100"]);
-    let running = ours.start(programs(), Mode::KeptAlive)?;
+    let ours = ours(&["--keepalive-ms", "100"]);
+    let running = ours.start(&programs(), Mode::KeptAlive)?;
     let load = Idle {
         connections: 20,
         words: Words::Noise(1024 * 1024),
@@ -133,9 +198,7 @@ fn idle_connections_answer_their_pings() -> anyhow::Result<()> {
 #[test]
 fn idle_connections_keep_tls_and_compression() -> anyhow::Result<()> {
     let deadline = Deadline::after(Duration::from_secs(50));
-    let ours = Contender::echoing("ours", "", "ours", &[])
-        .can(Mode::DeflateNoTakeover, &[])
-        .can(Mode::Tls, &["--tls"]);
+    let ours = ours(&[]).can(Mode::DeflateNoTakeover, &[]).can(Mode::Tls, &["--tls"]);
     let plain = Idle {
         connections: 200,
         words: Words::Noise(20),
@@ -144,7 +207,7 @@ fn idle_connections_keep_tls_and_compression() -> anyhow::Result<()> {
         rest: Duration::ZERO,
     };
     let bytes_of = |mode, idle: Idle| {
-        let running = ours.start(programs(), mode)?;
+        let running = ours.start(&programs(), mode)?;
         anyhow::Ok(idle.run(&running.target, deadline)?.figure)
     };
     let plain_bytes = bytes_of(Mode::Echo, plain)?;
@@ -188,11 +251,14 @@ fn messages_leave_when_they_are_due_and_wait_for_no_echo() -> anyhow::Result<()>
 fn a_client_sends_and_hears_every_byte() -> anyhow::Result<()> {
     let deadline = Deadline::after(Duration::from_secs(50));
     for arguments in [&[][..], &["--batch"]] {
-        let client =
-            Contender::new("client", "").can_as(Mode::Client, "client_duplexer", arguments);
+        let client = Contender::new("client", Library::Crate("duplexer"), "").can_as(
+            Mode::Client,
+            Program::Built("client_duplexer"),
+            arguments,
+        );
         for direction in [Direction::Send, Direction::Receive] {
             for payload_bytes in [0, 20, 1024, 70_000] {
-                let running = client.start(programs(), Mode::Client)?;
+                let running = client.start(&programs(), Mode::Client)?;
                 // A fifth is a whole number of the 64 messages that leave together.
                 let load = ClientSide { direction, payload_bytes, messages: 320 };
                 let sample = load.run(&running.target, deadline);
@@ -247,7 +313,7 @@ fn a_subscriber_that_hears_something_else_is_seen() -> anyhow::Result<()> {
         (|frame| frame.extend_from_slice(&frame.clone()), "44 bytes came where 22 were published"),
     ] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+        let target = here(&listener)?;
         std::thread::spawn(move || -> io::Result<()> {
             let (mut subscriber, mut publisher) = (opened(&listener)?, opened(&listener)?);
             let mut frame = unmasked_from(&mut publisher)?;
@@ -277,13 +343,16 @@ fn a_server_that_does_not_compress_is_seen() -> anyhow::Result<()> {
 
 #[test]
 fn every_subscriber_hears_every_message() -> anyhow::Result<()> {
-    let ours = started("duplexer", Mode::FanOut)?;
-    let deadline = Deadline::after(Duration::from_secs(50));
-    for together in [1, 16] {
-        let load =
-            FanOut { subscribers: 50, payload_bytes: 64, together, rounds: 40, check_all: true };
-        let sample = load.run(&ours.target, deadline)?;
-        assert!(sample.figure > 0.0, "{together} together: {sample:?}");
+    for server in ["ideal", "duplexer"] {
+        let running = started(server, Mode::FanOut)?;
+        let deadline = Deadline::after(Duration::from_secs(50));
+        // The last is more than a socket takes at once.
+        for (payload_bytes, together) in [(64, 1), (64, 16), (1024 * 1024, 4)] {
+            let load =
+                FanOut { subscribers: 20, payload_bytes, together, rounds: 5, check_all: true };
+            let sample = load.run(&running.target, deadline)?;
+            assert!(sample.figure > 0.0, "{server}, {together} together: {sample:?}");
+        }
     }
     Ok(())
 }
@@ -345,7 +414,7 @@ fn a_connection_that_ends_is_seen() -> anyhow::Result<()> {
 #[test]
 fn a_refused_opening_is_seen() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+    let target = here(&listener)?;
     let server = std::thread::spawn(move || -> io::Result<()> {
         let (mut stream, _) = listener.accept()?;
         read_head(&mut stream)?;
@@ -360,7 +429,7 @@ fn a_refused_opening_is_seen() -> anyhow::Result<()> {
 /// Returns what the generator says of a client that sends one message of 20 bytes after `spoil` had the right frame.
 fn fault_of_client(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> anyhow::Result<String> {
     let told = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let target = Target { address: told.local_addr()?, pid: std::process::id() };
+    let target = here(&told)?;
     std::thread::spawn(move || -> anyhow::Result<()> {
         let mut address = String::new();
         told.accept()?.0.read_to_string(&mut address)?;
@@ -381,15 +450,22 @@ fn fault_of_client(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> anyhow::Res
     Ok(format!("{:#}", fault.expect_err("the client does wrong")))
 }
 
-fn programs() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_ours")).parent().expect("a program lies in a folder")
+/// The programs of this package, and no others.
+fn programs() -> Programs {
+    let ours = Path::new(env!("CARGO_BIN_EXE_ours"));
+    Programs::built_in(ours.parent().expect("a program lies in a folder"))
+}
+
+/// Our library's server with these arguments.
+fn ours(arguments: &[&'static str]) -> Contender {
+    Contender::echoing("ours", Library::Crate("duplexer"), "", Program::Built("ours"), arguments)
 }
 
 /// Starts a contender from the folder of this package's programs.
 fn started(name: &str, mode: Mode) -> anyhow::Result<Running> {
     let contenders = contenders();
     let contender = contenders.iter().find(|it| it.name == name);
-    contender.expect("a contender of this name").start(programs(), mode)
+    contender.expect("a contender of this name").start(&programs(), mode)
 }
 
 /// Returns what the generator says of a server that answers one 20-byte message after `spoil` had the right reply.
@@ -407,6 +483,12 @@ fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
     format!("{fault:#}")
 }
 
+/// The listener as a target: a server that is a thread of this process.
+fn here(listener: &TcpListener) -> io::Result<Target> {
+    let address = listener.local_addr()?;
+    Ok(Target { address, pid: std::process::id(), reply: Reply::Unmasked })
+}
+
 fn one_message(target: &Target) -> anyhow::Result<()> {
     let load = Echo {
         connections: 1,
@@ -422,7 +504,7 @@ fn one_message(target: &Target) -> anyhow::Result<()> {
 /// Serves one connection, opened as it should be and then handed to `answer`.
 fn serve(answer: impl FnOnce(TcpStream) -> io::Result<()> + Send + 'static) -> io::Result<Target> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let target = Target { address: listener.local_addr()?, pid: std::process::id() };
+    let target = here(&listener)?;
     std::thread::spawn(move || answer(opened(&listener)?));
     Ok(target)
 }

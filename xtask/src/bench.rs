@@ -1,12 +1,15 @@
-//! Builds every measured program alike and has them compared: ours, its rivals and the floor. Choices in, a table and a
-//! JSON file out. The measuring itself is `benches/`; what the figures mean is in `benches/README.md`.
+//! Builds every measured program alike and has them compared: ours, its rivals and the floors. Choices in; a table,
+//! JSON and pictures out. The measuring itself is `benches/`; what the figures mean is in `benches/README.md`.
 
+mod peers;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::tools::target_folder;
+use crate::tools::{Step, repository, target_folder};
 
 /// What `cargo xtask bench` takes on its command line.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,15 @@ pub(crate) struct Args {
     /// How often each server is measured under each workload [default: 3, quick: 1]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
+    /// Put the figures into `benches/results`, in a folder named by day and processor, instead of `target/bench`
+    #[arg(long, conflicts_with = "quick")]
+    keep: bool,
+    /// Go on although this rival measures worse than `benches/expected.json` has it, for this reason
+    #[arg(long, value_name = "SERVER=REASON")]
+    allow: Vec<String>,
+    /// Also measure uWebSockets, from a checkout of it with its submodule uSockets
+    #[arg(long, value_name = "FOLDER")]
+    uwebsockets: Option<PathBuf>,
 }
 
 /// Runs the chore; an error is printed and fails the command.
@@ -32,7 +44,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let folder = target.join("benches");
     build(&folder, &["--package", "duplexer-benches", "--features", "rivals", "--bins"])?;
     build(&folder, &["--package", "duplexer-cli", "--bin", "duplexer"])?;
-    compare(&folder.join(PROFILE), target.join("bench.json"), args)
+    let peers = peers::arguments(&folder, args.uwebsockets.as_deref())?;
+    compare(&folder.join(PROFILE), &peers, args)
 }
 
 /// Builds in one call for each package, so that none is compiled with features that only another one asks for.
@@ -51,9 +64,19 @@ fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(programs: &Path, json: PathBuf, args: Args) -> anyhow::Result<()> {
+fn compare(programs: &Path, peers: &[OsString], args: Args) -> anyhow::Result<()> {
     let mut compare = Command::new(programs.join("compare"));
-    compare.arg("--programs").arg(programs).arg("--json").arg(json);
+    compare.arg("--programs").arg(programs).args(peers);
+    let compiler = Step::new("rustc").args(["--version"]).run()?;
+    compare.args(["--compiler", compiler.trim()]);
+    if args.keep {
+        compare.arg("--dated").arg("--results").arg(repository().join("benches/results"));
+    } else {
+        compare.arg("--results").arg(target_folder()?.join("bench"));
+    }
+    for explanation in args.allow {
+        compare.args(["--allow", &explanation]);
+    }
     if args.quick {
         compare.arg("--quick");
     }

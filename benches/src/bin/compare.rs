@@ -1,26 +1,30 @@
 //! Runs every server under every workload, round by round, and prints and stores what it cost. `cargo xtask bench` builds
 //! the programs and calls this one.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use duplexer_benches::compare::{
-    Contender, Extent, Figures, GENERATOR_CORE, Machine, Outcome, Workload, contenders, workloads,
+    Contender, Extent, Figures, GENERATOR_CORE, Kept, Machine, Outcome, Programs, Report, Workload,
+    contenders, workloads,
 };
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
-use serde_json::json;
 
 /// Measure servers side by side
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// The folder of the measured programs
+    #[command(flatten)]
+    programs: Programs,
+    /// Where the figures go: JSON, a table, a picture for each workload
+    #[arg(long, value_name = "FOLDER")]
+    results: PathBuf,
+    /// Put them into a folder of that folder, named by day and processor
     #[arg(long)]
-    programs: PathBuf,
-    /// Where the figures go as JSON
-    #[arg(long)]
-    json: PathBuf,
+    dated: bool,
+    /// What the programs were compiled with, for the record
+    #[arg(long, value_name = "TEXT")]
+    compiler: Option<String>,
     /// Prove that every server answers rightly, and judge no times
     #[arg(long)]
     quick: bool,
@@ -33,13 +37,20 @@ struct Arguments {
     /// How often each server is measured under each workload
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
+    /// Go on although this rival measures worse than is kept of it, for this reason
+    #[arg(long, value_name = "SERVER=REASON", value_parser = explanation)]
+    allow: Vec<(String, String)>,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 });
     let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
-    let servers = chosen_servers(&arguments.server)?;
+    let (servers, left_out) = startable(chosen_servers(&arguments.server)?, &arguments.programs);
+    for (name, reason) in &left_out {
+        let is_wanted = arguments.server.iter().any(|it| it == name);
+        anyhow::ensure!(!is_wanted, "{name} cannot be measured: {reason}");
+    }
     let workloads = chosen_workloads(extent, &arguments.only)?;
     let machine = Machine::read();
     anyhow::ensure!(
@@ -51,29 +62,94 @@ fn main() -> anyhow::Result<()> {
     raise_file_limit(sockets as u64 + 256)?;
     pin_to(GENERATOR_CORE)?;
 
-    println!("{}, Linux {}, {rounds} rounds\n", machine.processor, machine.kernel);
-    for server in &servers {
-        println!("  {:24}{}", server.name, server.what);
-    }
-    println!();
-    let (mut report, mut failures) = (Vec::new(), 0);
-    for workload in &workloads {
-        let (figures, failed) = compare(workload, &servers, &arguments, rounds);
+    let mut report = Report {
+        machine,
+        compiler: arguments.compiler.clone(),
+        rounds,
+        is_quick: arguments.quick,
+        servers,
+        left_out,
+        programs: arguments.programs.clone(),
+        figures: Vec::new(),
+        explained: Vec::new(),
+    };
+    announce(&report);
+    let folder = match arguments.dated {
+        true => report.folder(&arguments.results),
+        false => arguments.results.clone(),
+    };
+    let measured = measure(&mut report, &workloads, &arguments);
+    // What was measured before a fault is kept as well.
+    report.write(&folder)?;
+    println!("{}", folder.display());
+    measured
+}
+
+/// Puts every workload on every server; stops at a rival that measures worse than is kept of it and that nobody explains.
+fn measure(
+    report: &mut Report,
+    workloads: &[Workload],
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
+    let (kept, mut failures) = (Kept::read()?, 0);
+    for workload in workloads {
+        let (figures, failed) = compare(workload, &report.servers, arguments, report.rounds);
         failures += failed;
         println!("{figures}");
-        report.push(figures.to_json());
+        let worse = if arguments.quick { Vec::new() } else { kept.worse(&figures) };
+        report.figures.push(figures);
+        let mut unexplained = Vec::new();
+        for worse in worse {
+            match arguments.allow.iter().find(|(name, _)| name == worse.server) {
+                Some((_, reason)) => report.explained.push((worse, reason.clone())),
+                None => unexplained.push(worse.to_string()),
+            }
+        }
+        anyhow::ensure!(unexplained.is_empty(), "{}", unexplained.join("\n"));
     }
-    let report = json!({
-        "processor": machine.processor,
-        "kernel": machine.kernel,
-        "quick": arguments.quick,
-        "workloads": report,
-    });
-    fs::write(&arguments.json, format!("{report:#}\n"))
-        .with_context(|| format!("writing {}", arguments.json.display()))?;
-    println!("{}", arguments.json.display());
     anyhow::ensure!(failures == 0, "{failures} measurements failed: see above");
     Ok(())
+}
+
+/// Reads `SERVER=REASON`.
+fn explanation(text: &str) -> Result<(String, String), String> {
+    let (server, reason) = text.split_once('=').ok_or("write SERVER=REASON")?;
+    let known = contenders().iter().any(|it| it.name == server && it.is_rival());
+    if !known {
+        return Err(format!("no rival is called {server:?}"));
+    }
+    if reason.trim().is_empty() {
+        return Err("a reason is needed".to_owned());
+    }
+    Ok((server.to_owned(), reason.trim().to_owned()))
+}
+
+/// Parts the servers from those that nothing is there to run, each with what is missing.
+fn startable(
+    servers: Vec<Contender>,
+    programs: &Programs,
+) -> (Vec<Contender>, Vec<(&'static str, &'static str)>) {
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    for server in servers {
+        match server.missing(programs) {
+            None => found.push(server),
+            Some(reason) => left_out.push((server.name, reason)),
+        }
+    }
+    (found, left_out)
+}
+
+fn announce(report: &Report) {
+    let Report { machine, rounds, programs, .. } = report;
+    println!("{}, Linux {}, {rounds} rounds\n", machine.processor, machine.kernel);
+    for server in &report.servers {
+        let library = server.library.described(programs.uwebsockets_version.as_deref());
+        println!("  {:24}{library}, {}", server.name, server.manner);
+    }
+    for (name, reason) in &report.left_out {
+        println!("  {name:24}left out: {reason}");
+    }
+    println!();
 }
 
 fn chosen_servers(names: &[String]) -> anyhow::Result<Vec<Contender>> {
@@ -153,3 +229,22 @@ fn calm_sample(
 /// A sample is taken again when one side waited longer for its core than this share of the time.
 const WAITED_MAX: f64 = 0.03;
 const ATTEMPTS_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::explanation;
+
+    #[test]
+    fn an_explanation_names_a_rival_and_a_reason() {
+        let expected = ("yawc".to_owned(), "its = default changed".to_owned());
+        assert_eq!(explanation("yawc= its = default changed "), Ok(expected));
+        for (refused, fault) in [
+            ("yawc", "write SERVER=REASON"),
+            ("yawc= ", "a reason is needed"),
+            ("duplexer=slow", "no rival is called \"duplexer\""),
+            ("ideal=slow", "no rival is called \"ideal\""),
+        ] {
+            assert_eq!(explanation(refused), Err(fault.to_owned()));
+        }
+    }
+}

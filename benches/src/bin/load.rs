@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer_benches::load::{
-    Deadline, Echo, FanOut, Idle, Latency, Openings, Takeover, Talk, Target, Words, pin_to,
+    Deadline, Echo, FanOut, Idle, Latency, Openings, Reply, Takeover, Talk, Target, Words, pin_to,
     raise_file_limit,
 };
 
@@ -24,6 +24,9 @@ struct Arguments {
     /// Give up after this many seconds
     #[arg(long, default_value_t = 60)]
     deadline_s: u64,
+    /// Expect the very bytes back that were sent, as from the server `tcp`
+    #[arg(long)]
+    verbatim: bool,
     #[command(subcommand)]
     load: Load,
 }
@@ -100,8 +103,9 @@ enum Load {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { address, pid, core, deadline_s, load } = Arguments::parse();
-    let target = Target { address, pid };
+    let Arguments { address, pid, core, deadline_s, verbatim, load } = Arguments::parse();
+    let reply = if verbatim { Reply::Verbatim } else { Reply::Unmasked };
+    let target = Target { address, pid, reply };
     pin_to(core)?;
     raise_file_limit(10_000)?;
     let deadline = Deadline::after(Duration::from_secs(deadline_s));

@@ -1,113 +1,182 @@
-//! The servers that are compared and how each is started. A folder of programs in, running processes out.
+//! The servers that are compared and how each is started. Programs in, running processes out.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::library::Library;
 use super::machine::{GENERATOR_CORE, SERVER_CORE};
 use super::mode::Mode;
-use crate::load::{Target, pin_to};
+use super::plot::Side;
+use super::programs::{Program, Programs};
+use crate::load::{Reply, Target, pin_to};
 
 /// One server that is measured: its programs and their settings.
 #[derive(Debug)]
 pub struct Contender {
     /// What tables and `--server` call it.
     pub name: &'static str,
-    /// The library and version behind it.
-    pub what: &'static str,
-    programs: Vec<Program>,
+    /// What it is written with.
+    pub library: Library,
+    /// How it uses the library, in a few words.
+    pub manner: &'static str,
+    ways: Vec<Way>,
+    reply: Reply,
 }
 
 /// How a server is started for one mode.
 #[derive(Debug)]
-struct Program {
+struct Way {
     mode: Mode,
-    name: &'static str,
+    program: Program,
     arguments: Vec<&'static str>,
 }
 
 /// Returns every server, the one that the others are divided by first.
 #[must_use]
 pub fn contenders() -> Vec<Contender> {
-    let contender = Contender::echoing;
+    [floors(), ours(), crates(), others()].into_iter().flatten().collect()
+}
+
+fn floors() -> Vec<Contender> {
+    let row = |name, manner, program, arguments| {
+        let program = Program::Built(program);
+        Contender::echoing(name, Library::Nothing, manner, program, arguments)
+            .can(Mode::Streamed, &[])
+    };
+    let bytes = |name, manner, arguments| Contender {
+        reply: Reply::Verbatim,
+        ..row(name, manner, "tcp", arguments)
+    };
     vec![
-        contender("ideal", "the floor on tokio, no protocol", "ideal", &[])
-            .can(Mode::Tls, &["--tls"])
-            .can(Mode::Streamed, &[]),
-        contender("duplexer", "this project's program", "duplexer", &["echo", "--threads", "1"])
+        row("ideal", "the floor on tokio, no protocol", "ideal", &[])
+            .can(Mode::FanOut, &["--fan-out"])
+            .can(Mode::Tls, &["--tls"]),
+        bytes("tcp-epoll", "bytes sent back as they came, bare epoll", &["--epoll"]),
+        bytes("tcp-tokio", "bytes sent back as they came, tokio", &[]),
+    ]
+}
+
+fn ours() -> Vec<Contender> {
+    let threads = |name, manner, count: &'static str| {
+        let (library, program) = (Library::Crate("duplexer-cli"), Program::Built("duplexer"));
+        Contender::echoing(name, library, manner, program, &["echo", "--threads", count])
+    };
+    let program = Program::Built("ours");
+    vec![
+        threads("duplexer", "this project's program", "1")
             .can(Mode::DeflateNoTakeover, &[])
             .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
-            .can_as(Mode::Client, "client_duplexer", &[])
-            .can_as(Mode::FanOut, "ours", &["--fan-out"])
-            .can_as(Mode::KeptAlive, "ours", &["--keepalive-ms", "2000"])
-            .can_as(Mode::Streamed, "ours", &["--streamed"])
-            .can_as(Mode::Tls, "ours", &["--tls"]),
-        Contender::new("duplexer-batch", "feed, and a flush after sixteen").can_as(
-            Mode::Client,
-            "client_duplexer",
+            .can_as(Mode::Client, Program::Built("client_duplexer"), &[])
+            .can_as(Mode::FanOut, program, &["--fan-out"])
+            .can_as(Mode::KeptAlive, program, &["--keepalive-ms", "2000"])
+            .can_as(Mode::Streamed, program, &["--streamed"])
+            .can_as(Mode::Tls, program, &["--tls"]),
+        Contender::new(
+            "duplexer-batch",
+            Library::Crate("duplexer"),
+            "feed, and a flush after sixteen",
+        )
+        .can_as(Mode::Client, Program::Built("client_duplexer"), &["--batch"]),
+        Contender::echoing(
+            "duplexer-reader",
+            Library::Crate("duplexer"),
+            "its reader, piece by piece",
+            program,
+            &["--reader"],
+        )
+        .can(Mode::KeptAlive, &["--keepalive-ms", "2000"]),
+        threads("duplexer-2-threads", "two threads on the one core", "2"),
+    ]
+}
+
+/// Rivals of crates.io.
+fn crates() -> Vec<Contender> {
+    let row = |name, library, manner, program, arguments| {
+        let (library, program) = (Library::Crate(library), Program::Built(program));
+        Contender::echoing(name, library, manner, program, arguments)
+    };
+    let fast = |name, manner, more| row(name, "fastwebsockets", manner, "fastwebsockets", more);
+    let tokio =
+        |name, manner, more| row(name, "tokio-websockets", manner, "tokio-websockets", more);
+    let sockudo = |name, manner, more| row(name, "sockudo-ws", manner, "sockudo-ws", more);
+    let yawc = |name, manner, more| row(name, "yawc", manner, "yawc", more);
+    let tungstenite = |name, manner, more| {
+        row(name, "tokio-tungstenite", manner, "tungstenite", more)
+            .can(Mode::FanOut, &["--fan-out"])
+    };
+    let axum = |name, manner, more| row(name, "axum", manner, "axum", more);
+    let over_tls = Program::Built("over_tls");
+    let (fast_client, tungstenite_client) =
+        (Program::Built("client_fastwebsockets"), Program::Built("client_tungstenite"));
+    vec![
+        fast("fastwebsockets", "upgraded by hyper", &[]).can_as(Mode::Client, fast_client, &[]),
+        fast("fastwebsockets-bare", "handshake by hand", &["--bare"]).can_as(
+            Mode::Tls,
+            over_tls,
+            &["--library", "fastwebsockets"],
+        ),
+        tokio("tokio-websockets", "defaults", &[]),
+        tokio(
+            "tokio-websockets-batch",
+            "as its echo_server, one flush for all that arrived",
             &["--batch"],
         ),
-        contender("duplexer-reader", "its reader, piece by piece", "ours", &["--reader"])
-            .can(Mode::KeptAlive, &["--keepalive-ms", "2000"]),
-        contender(
-            "duplexer-2-threads",
-            "two threads on the one core",
-            "duplexer",
-            &["echo", "--threads", "2"],
-        ),
-        contender("fastwebsockets", "0.10.0, upgraded by hyper", "fastwebsockets", &[]).can_as(
+        sockudo("sockudo-ws", "defaults", &[]).deflating(),
+        sockudo("sockudo-ws-batch", "feed", &["--batch"]),
+        yawc("yawc", "upgraded by hyper", &[]).deflating(),
+        yawc("yawc-batch", "its README's tuning", &["--batch"]),
+        tungstenite("tungstenite", "defaults", &[])
+            .can_as(Mode::Client, tungstenite_client, &[])
+            .can_as(Mode::Tls, over_tls, &["--library", "tungstenite"]),
+        tungstenite("tungstenite-batch", "feed then flush", &["--batch"]).can_as(
             Mode::Client,
-            "client_fastwebsockets",
-            &[],
+            tungstenite_client,
+            &["--batch"],
         ),
-        contender(
-            "fastwebsockets-bare",
-            "0.10.0, handshake by hand",
-            "fastwebsockets",
-            &["--bare"],
-        )
-        .can_as(Mode::Tls, "over_tls", &["--library", "fastwebsockets"]),
-        contender("tungstenite", "tokio-tungstenite 0.30.0", "tungstenite", &[])
-            .can_as(Mode::Client, "client_tungstenite", &[])
-            .can_as(Mode::Tls, "over_tls", &["--library", "tungstenite"]),
-        contender("tungstenite-batch", "the same, feed then flush", "tungstenite", &["--batch"])
-            .can_as(Mode::Client, "client_tungstenite", &["--batch"]),
-        contender(
-            "tungstenite-4k",
-            "the same, 4 KiB read buffer",
-            "tungstenite",
-            &["--read-buffer", "4096"],
-        ),
-        contender(
-            "tungstenite-4k-batch",
-            "the same, both",
-            "tungstenite",
-            &["--read-buffer", "4096", "--batch"],
-        ),
+        tungstenite("tungstenite-4k", "4 KiB read buffer", &["--read-buffer", "4096"]),
+        tungstenite("tungstenite-4k-batch", "both", &["--read-buffer", "4096", "--batch"]),
+        axum("axum", "defaults", &[]),
+        axum("axum-4k", "4 KiB read buffer", &["--read-buffer", "4096"]),
+    ]
+}
+
+/// Rivals in other languages.
+fn others() -> Vec<Contender> {
+    let (bun, ws) = (Program::Bun("bun.js"), Program::Node("ws.js"));
+    let uwebsockets = Program::UWebSockets;
+    vec![
+        Contender::echoing("bun", Library::Npm("bun"), "Bun.serve", bun, &[])
+            .deflating()
+            .can(Mode::FanOut, &["--fan-out"]),
+        Contender::echoing("ws", Library::Npm("ws"), "on node", ws, &[]).deflating(),
+        Contender::echoing("uwebsockets", Library::UWebSockets, "one thread", uwebsockets, &[])
+            .deflating()
+            .can(Mode::FanOut, &["--fan-out"]),
     ]
 }
 
 impl Contender {
     /// Describes what knows no mode until [`can_as`](Self::can_as) says so.
     #[must_use]
-    pub fn new(name: &'static str, what: &'static str) -> Self {
-        Self { name, what, programs: Vec::new() }
+    pub fn new(name: &'static str, library: Library, manner: &'static str) -> Self {
+        Self { name, library, manner, ways: Vec::new(), reply: Reply::Unmasked }
     }
 
     /// Describes a server that echoes, and does nothing else until [`can`](Self::can) says so.
     #[must_use]
     pub fn echoing(
         name: &'static str,
-        what: &'static str,
-        program: &'static str,
+        library: Library,
+        manner: &'static str,
+        program: Program,
         arguments: &[&'static str],
     ) -> Self {
-        Self::new(name, what).can_as(Mode::Echo, program, arguments)
+        Self::new(name, library, manner).can_as(Mode::Echo, program, arguments)
     }
 
     /// Adds a mode, which the program that echoes is switched to by `arguments` beside its others.
@@ -116,28 +185,64 @@ impl Contender {
     /// Panics where no program echoes.
     #[must_use]
     pub fn can(self, mode: Mode, arguments: &[&'static str]) -> Self {
-        let Program { name, arguments: others, .. } = &self.programs[0];
-        let (name, arguments) = (*name, [others, arguments].concat());
-        self.can_as(mode, name, &arguments)
+        let Way { program, arguments: others, .. } = &self.ways[0];
+        let (program, arguments) = (*program, [others, arguments].concat());
+        self.can_as(mode, program, &arguments)
     }
 
     /// Adds a mode, for which another program stands in.
     #[must_use]
-    pub fn can_as(mut self, mode: Mode, program: &'static str, arguments: &[&'static str]) -> Self {
-        self.programs.push(Program { mode, name: program, arguments: arguments.to_vec() });
+    pub fn can_as(mut self, mode: Mode, program: Program, arguments: &[&'static str]) -> Self {
+        self.ways.push(Way { mode, program, arguments: arguments.to_vec() });
         self
+    }
+
+    /// Adds compression, as every program here is told of it.
+    fn deflating(self) -> Self {
+        self.can(Mode::DeflateNoTakeover, &["--deflate", "no-takeover"])
+            .can(Mode::DeflateTakeover, &["--deflate", "takeover"])
     }
 
     /// Tells whether the server can be what a workload asks for.
     #[must_use]
     pub fn knows(&self, mode: Mode) -> bool {
-        self.program(mode).is_some()
+        self.way(mode).is_some()
     }
 
     /// Returns what is started for a mode. Who says nothing of pings echoes without them.
-    fn program(&self, mode: Mode) -> Option<&Program> {
-        let of = |mode| self.programs.iter().find(|program| program.mode == mode);
+    fn way(&self, mode: Mode) -> Option<&Way> {
+        let of = |mode| self.ways.iter().find(|way| way.mode == mode);
         of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
+    }
+
+    /// Returns why the server cannot be started, where what runs it was not given.
+    #[must_use]
+    pub fn missing(&self, programs: &Programs) -> Option<&'static str> {
+        self.ways.iter().find_map(|way| programs.command(way.program).err())
+    }
+
+    /// Returns whose server it is: a floor has no library, and ours is this project's program.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self.library {
+            Library::Nothing => Side::Floor,
+            Library::Crate(name) if name.starts_with("duplexer") => Side::Ours,
+            Library::Crate(_) | Library::Npm(_) | Library::UWebSockets => Side::Rival,
+        }
+    }
+
+    /// Returns whether it is neither ours nor a floor.
+    #[must_use]
+    pub fn is_rival(&self) -> bool {
+        self.side() == Side::Rival
+    }
+
+    /// Returns how the server is started in each mode that it knows, for the record.
+    pub fn commands(&self) -> impl Iterator<Item = (Mode, String)> {
+        self.ways.iter().map(|Way { mode, program, arguments }| {
+            let words = [&[program.name()], arguments.as_slice()].concat();
+            (*mode, words.join(" "))
+        })
     }
 
     /// Starts the server on its own core and waits until it listens.
@@ -145,22 +250,23 @@ impl Contender {
     /// # Errors
     /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
     /// address within ten seconds.
-    pub fn start(&self, programs: &Path, mode: Mode) -> anyhow::Result<Running> {
-        let Program { name, arguments, .. } =
-            self.program(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
-        let program = programs.join(name);
+    pub fn start(&self, programs: &Programs, mode: Mode) -> anyhow::Result<Running> {
+        let Way { program, arguments, .. } =
+            self.way(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
+        let mut command = programs.command(*program).map_err(anyhow::Error::msg)?;
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
-        let child = Command::new(&program)
+        let child = command
             .args(arguments)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
         pin_to(GENERATOR_CORE)?;
-        let mut child = Guard(child.with_context(|| format!("starting {}", program.display()))?);
+        let program = command.get_program().display();
+        let mut child = Guard(child.with_context(|| format!("starting {program}"))?);
         let address = child.listening_at().with_context(|| format!("starting {}", self.name))?;
-        let target = Target { address, pid: child.0.id() };
+        let target = Target { address, pid: child.0.id(), reply: self.reply };
         Ok(Running { target, _child: child })
     }
 }

@@ -39,8 +39,15 @@ impl Outcome {
         )
     }
 
-    fn median(&self) -> Option<f64> {
+    /// The median of the rounds' figures.
+    pub(super) fn median(&self) -> Option<f64> {
         median(self.samples().map(|sample| sample.figure))
+    }
+
+    /// The median share of the time, in percent.
+    fn share(&self, of: impl Fn(&Sample) -> Option<f64>) -> String {
+        let median = median(self.samples().filter_map(|sample| of(&sample)));
+        shown(median.map(|share| format!("{:.0}%", share * 100.0)))
     }
 
     fn reply_bytes(&self) -> Option<f64> {
@@ -53,6 +60,36 @@ impl Outcome {
 }
 
 impl Figures {
+    /// Returns the server that the others are divided by; `None` where none took part.
+    #[must_use]
+    pub fn base(&self) -> Option<&Outcome> {
+        self.servers.first()
+    }
+
+    /// Returns what a server gave; `None` where it took no part.
+    #[must_use]
+    pub fn of(&self, server: &str) -> Option<&Outcome> {
+        self.servers.iter().find(|it| it.server == server)
+    }
+
+    /// Returns a server's ratio to the first; `None` where either took no part or failed in every round.
+    #[must_use]
+    pub fn ratio(&self, server: &str) -> Option<f64> {
+        self.of(server)?.ratio_to(self.base()?)
+    }
+
+    /// Returns what a table says of a server: median, least, ratio, the generator's cost, and how long somebody waited for
+    /// a core.
+    pub(super) fn cells(&self, outcome: &Outcome) -> [String; 5] {
+        [
+            shown(outcome.median().map(figure)),
+            shown(outcome.least().map(figure)),
+            shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
+            shown(median(outcome.samples().filter_map(|sample| sample.generator_us)).map(figure)),
+            outcome.share(|sample| sample.waited),
+        ]
+    }
+
     /// Tells what else is known of a server: how large its replies are, and how often it pinged.
     fn beside(&self, outcome: &Outcome) -> String {
         let mut beside = String::new();
@@ -88,7 +125,7 @@ impl Figures {
                 shown(of(|it| it.p50_us).map(figure)),
                 shown(of(|it| it.p99_us).map(figure)),
                 shown(of(|it| it.p999_us).map(figure)),
-                shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
+                shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
                 shown(of(|it| it.per_second).map(figure)),
                 shown(waited.map(|share| format!("{:.0}%", share * 100.0))),
             )?;
@@ -124,11 +161,16 @@ impl Figures {
                 "server": outcome.server,
                 "median": outcome.median(),
                 "least": outcome.least(),
-                "ratio_to_ideal": outcome.ratio_to(&self.servers[0]),
+                "ratio": self.ratio(outcome.server),
                 "rounds": samples.collect::<Vec<_>>(),
             })
         });
-        json!({ "workload": self.workload, "unit": self.unit, "servers": servers.collect::<Vec<_>>() })
+        json!({
+            "workload": self.workload,
+            "unit": self.unit,
+            "ratio_to": self.base().map(|it| it.server),
+            "servers": servers.collect::<Vec<_>>(),
+        })
     }
 }
 
@@ -141,21 +183,12 @@ impl Display for Figures {
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
         for outcome in &self.servers {
-            let share = |of: fn(&Sample) -> Option<f64>| {
-                let median = median(outcome.samples().filter_map(|sample| of(&sample)));
-                median.map(|share| format!("{:.0}%", share * 100.0))
-            };
-            let generator = median(outcome.samples().filter_map(|sample| sample.generator_us));
+            let busy = outcome.share(|sample| sample.server_busy);
+            let [median, least, ratio, generator, waited] = self.cells(outcome);
             writeln!(
                 f,
-                "  {:44}{:>8} {:>8} {:>8} {:>5} {:>10} {:>7}{}",
+                "  {:44}{median:>8} {least:>8} {ratio:>8} {busy:>5} {generator:>10} {waited:>7}{}",
                 outcome.server,
-                shown(outcome.median().map(figure)),
-                shown(outcome.least().map(figure)),
-                shown(outcome.ratio_to(&self.servers[0]).map(|ratio| format!("{ratio:.2}"))),
-                shown(share(|sample| sample.server_busy)),
-                shown(generator.map(figure)),
-                shown(share(|sample| sample.waited)),
                 self.beside(outcome),
             )?;
         }
@@ -171,7 +204,7 @@ fn shown(value: Option<String>) -> String {
 }
 
 /// Three digits that mean something.
-fn figure(value: f64) -> String {
+pub(super) fn figure(value: f64) -> String {
     let decimals = match value {
         100.0.. => 0,
         10.0.. => 1,
@@ -202,7 +235,7 @@ mod tests {
         assert_eq!(other.ratio_to(&floor), Some(3.0));
         let figures = Figures { workload: "echo", unit: "µs", servers: vec![floor, other] };
         let other = &figures.to_json()["servers"][1];
-        assert_eq!((&other["ratio_to_ideal"], &other["median"]), (&3.0.into(), &6.0.into()));
+        assert_eq!((&other["ratio"], &other["median"]), (&3.0.into(), &6.0.into()));
         assert_eq!(other["least"], 3.0);
     }
 

@@ -8,14 +8,18 @@ pub(super) const SERVER_CORE: usize = 0;
 pub const GENERATOR_CORE: usize = 1;
 
 /// What a figure cannot be read without.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     /// The processor's name, with family and model where the name says little.
     pub processor: String,
     /// The kernel's release.
     pub kernel: String,
+    /// How TCP chooses its pace.
+    pub congestion_control: String,
     /// How many cores may be used.
     pub cores: usize,
+    /// The day (UTC) that the figures are taken on, as `2026-11-21`.
+    pub day: String,
 }
 
 impl Machine {
@@ -28,7 +32,10 @@ impl Machine {
                 cpu.lines().find(|line| line.split(':').next().is_some_and(|it| it.trim() == name));
             line.and_then(|line| line.split_once(':')).map_or("unknown", |(_, value)| value.trim())
         };
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or("unknown".into());
+        let setting = |name: &str| {
+            let path = format!("/proc/sys/{name}");
+            fs::read_to_string(path).map_or("unknown".into(), |text| text.trim().to_owned())
+        };
         Self {
             processor: format!(
                 "{} (family {}, model {})",
@@ -36,8 +43,18 @@ impl Machine {
                 field("cpu family"),
                 field("model")
             ),
-            kernel: kernel.trim().to_owned(),
+            kernel: setting("kernel/osrelease"),
+            congestion_control: setting("net/ipv4/tcp_congestion_control"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
+            day: time::OffsetDateTime::now_utc().date().to_string(),
         }
+    }
+
+    /// Returns the processor's name as a part of a path: small letters, digits and single hyphens.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        let words = self.processor.split(|it: char| !it.is_ascii_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        words.join("-").to_ascii_lowercase()
     }
 }

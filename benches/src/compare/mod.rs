@@ -2,12 +2,22 @@
 
 mod contender;
 mod figures;
+mod kept;
+mod library;
 mod machine;
 mod mode;
+mod plot;
+mod programs;
+mod report;
 mod workload;
 
 pub use contender::{Contender, Running, contenders};
 pub use figures::{Figures, Outcome};
+pub use kept::{Kept, Worse};
+pub use library::{Library, crate_version};
 pub use machine::{GENERATOR_CORE, Machine};
 pub use mode::Mode;
+pub use plot::{Bar, Line, Side, draw_bars, draw_lines};
+pub use programs::{Program, Programs};
+pub use report::Report;
 pub use workload::{Extent, Workload, workloads};

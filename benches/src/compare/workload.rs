@@ -100,6 +100,7 @@ fn talks(extent: Extent) -> Vec<Workload> {
     };
     let (off, on) = (Words::Json(Takeover::Off), Words::Json(Takeover::On));
     vec![
+        talk("echo-text-1KiB-d1", Mode::Echo, 100, Words::Text(1024), 150_000),
         talk("echo-1MiB-streamed", Mode::Streamed, 4, Words::Noise(1024 * 1024), 4_000),
         talk("deflate-no-takeover", Mode::DeflateNoTakeover, 100, off, 50_000),
         talk("deflate-takeover", Mode::DeflateTakeover, 100, on, 50_000),

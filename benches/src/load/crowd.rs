@@ -45,7 +45,8 @@ impl Crowd {
         let watch = Watch::new()?;
         let mut rings = Vec::new();
         for seed in 0..RINGS {
-            let mut ring = Script::new(seed, members.payload_bytes, members.depth);
+            let ring = Script::new(seed, members.payload_bytes, members.depth);
+            let mut ring = ring.answered(target.reply);
             ring.request.extend_from_within(..);
             ring.reply.extend_from_within(..);
             rings.push(ring);

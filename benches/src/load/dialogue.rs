@@ -12,7 +12,7 @@ use super::deadline::Deadline;
 use super::deflate::Inflater;
 use super::frames::{Frames, Part};
 use super::opening::{self, Opening};
-use super::sample::Target;
+use super::sample::{Reply, Target};
 use super::script::push_masked;
 use super::speech::{JSON_BYTES, Line, Speech, Words};
 use super::stream::Stream;
@@ -57,7 +57,7 @@ impl Dialogue {
                 .with_context(|| format!("connection {index}"))?;
             stream.set_nonblocking()?;
             dialogue.watch.add(&stream, index)?;
-            dialogue.lanes.push(Lane::new(stream, members.words));
+            dialogue.lanes.push(Lane::new(stream, members.words, target.reply));
         }
         Ok(dialogue)
     }
@@ -146,6 +146,7 @@ impl Dialogue {
 /// One connection and how far it has come.
 struct Lane {
     stream: Stream,
+    expected: Reply,
     frames: Frames,
     inflater: Option<Inflater>,
     /// Messages that it may have said by now, that have been written whole, and that have come back.
@@ -164,9 +165,10 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(stream: Stream, words: Words) -> Self {
+    fn new(stream: Stream, words: Words, expected: Reply) -> Self {
         Self {
             stream,
+            expected,
             frames: Frames::default(),
             inflater: words.takeover().map(Inflater::new),
             said: 0,
@@ -232,6 +234,10 @@ impl Lane {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             };
+            match self.expected {
+                Reply::Unmasked => {}
+                Reply::Verbatim => return self.hear_verbatim(speech, &buffer[..read]),
+            }
             let mut frames = std::mem::take(&mut self.frames);
             frames.feed(&buffer[..read], |part| {
                 match part {
@@ -253,6 +259,24 @@ impl Lane {
             }
         }
         Ok(reply)
+    }
+
+    /// Takes bytes of an echo that is the very frame that was sent; returns its bytes when it is whole.
+    fn hear_verbatim(&mut self, speech: &Speech, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+        anyhow::ensure!(self.heard < self.said, "{} bytes came back for nothing", bytes.len());
+        let request = &speech.line(self.heard).request;
+        let before = self.reply_bytes;
+        self.reply_bytes += bytes.len();
+        anyhow::ensure!(
+            request.get(before..self.reply_bytes) == Some(bytes),
+            "other bytes came back than were sent, among the {} after the first {before}",
+            bytes.len()
+        );
+        if self.reply_bytes < request.len() {
+            return Ok(None);
+        }
+        self.heard += 1;
+        Ok(Some(std::mem::take(&mut self.reply_bytes)))
     }
 
     /// Takes bytes of an echo, and compares them at once where they come as they are.

@@ -33,7 +33,7 @@ pub use idle::Idle;
 pub use latency::Latency;
 pub use opening::Openings;
 pub use place::{pin_to, raise_file_limit};
-pub use sample::{Latencies, Sample, Target};
+pub use sample::{Latencies, Reply, Sample, Target};
 pub use script::Script;
 pub use speech::Words;
 pub use talk::Talk;

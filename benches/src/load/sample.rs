@@ -9,6 +9,17 @@ pub struct Target {
     pub address: SocketAddr,
     /// Its process, whose threads are charged.
     pub pid: u32,
+    /// What it answers to a frame.
+    pub reply: Reply,
+}
+
+/// What a server that echoes sends back for a client's masked frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The same payload in an unmasked frame, as a server must (RFC 6455 §5.1).
+    Unmasked,
+    /// The very bytes of the masked frame: a floor that knows no frames.
+    Verbatim,
 }
 
 /// What one measurement of one server gave.

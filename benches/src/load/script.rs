@@ -1,5 +1,7 @@
 //! The prepared bytes of one turn: masked binary frames to send, and exactly what an echo server must answer.
 
+use super::sample::Reply;
+
 /// One turn's request and the reply it must bring.
 #[derive(Debug)]
 pub struct Script {
@@ -28,6 +30,16 @@ impl Script {
             push_masked(&mut script.request, BINARY, mask, &payload);
         }
         script
+    }
+
+    /// Changes the reply to what the server sends that is asked.
+    #[must_use]
+    pub fn answered(mut self, reply: Reply) -> Self {
+        match reply {
+            Reply::Unmasked => {}
+            Reply::Verbatim => self.reply.clone_from(&self.request),
+        }
+        self
     }
 }
 

@@ -8,6 +8,8 @@ use super::script::{BINARY, Noise, push_masked};
 pub enum Words {
     /// Binary noise of so many bytes, uncompressed.
     Noise(usize),
+    /// Text of so many bytes, uncompressed, partly outside ASCII.
+    Text(usize),
     /// JSON texts of 1 KiB, compressed.
     Json(Takeover),
 }
@@ -16,7 +18,7 @@ impl Words {
     /// Returns the context takeover that is asked for, if compression is.
     pub(super) const fn takeover(self) -> Option<Takeover> {
         match self {
-            Self::Noise(_) => None,
+            Self::Noise(_) | Self::Text(_) => None,
             Self::Json(takeover) => Some(takeover),
         }
     }
@@ -51,6 +53,13 @@ impl Speech {
                 let mut request = Vec::with_capacity(bytes + 14);
                 push_masked(&mut request, BINARY, noise.next_mask(), &message);
                 let line = Line { request, message, is_text: false };
+                Ok(Self { first: Vec::new(), again: vec![line] })
+            }
+            Words::Text(bytes) => {
+                let message = prose(&mut noise, bytes);
+                let mut request = Vec::with_capacity(bytes + 14);
+                push_masked(&mut request, TEXT, noise.next_mask(), &message);
+                let line = Line { request, message, is_text: true };
                 Ok(Self { first: Vec::new(), again: vec![line] })
             }
             Words::Json(takeover) => {
@@ -102,6 +111,17 @@ fn json(noise: &mut Noise) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Returns text in several scripts; what no whole word fills is full stops.
+fn prose(noise: &mut Noise, bytes: usize) -> Vec<u8> {
+    let mut text = String::with_capacity(bytes);
+    while text.len() < bytes {
+        let words: &[_] = if pick(noise, 4) == 0 { &FOREIGN } else { &WORDS };
+        let word = one_of(noise, words);
+        text += if text.len() + word.len() <= bytes { word } else { "." };
+    }
+    text.into_bytes()
+}
+
 fn pick(noise: &mut Noise, below: u64) -> u64 {
     noise.next_word() % below
 }
@@ -116,6 +136,9 @@ const WORDS: [&str; 16] = [
     "the ", "order ", "was ", "sent ", "to ", "a ", "new ", "address ", "and ", "will ", "arrive ",
     "by ", "noon ", "on ", "next ", "day ",
 ];
+const FOREIGN: [&str; 4] = ["grüße ", "привет ", "你好 ", "👋🏽 "];
+/// The first byte of a text in one frame (RFC 6455 §5.2).
+const TEXT: u8 = 0x81;
 /// The first byte of a compressed text in one frame (RFC 7692 §6).
 const COMPRESSED_TEXT: u8 = 0xC1;
 pub(super) const JSON_BYTES: usize = 1024;
@@ -126,6 +149,18 @@ const JSON_CYCLE: usize = 64;
 mod tests {
     use super::{JSON_BYTES, JSON_CYCLE, Speech, Words};
     use crate::load::deflate::{Inflater, Takeover};
+
+    #[test]
+    fn a_text_is_utf_8_of_the_length_asked_for() -> anyhow::Result<()> {
+        for bytes in [0, 1, 20, 1024] {
+            let speech = Speech::new(Words::Text(bytes), 3)?;
+            let line = speech.line(0);
+            assert_eq!((line.message.len(), line.request[0], line.is_text), (bytes, 0x81, true));
+            let is_ascii = str::from_utf8(&line.message)?.is_ascii();
+            assert!(bytes < 1024 || !is_ascii, "nothing but ASCII in {bytes} bytes");
+        }
+        Ok(())
+    }
 
     #[test]
     fn every_cycle_inflates_to_its_texts() -> anyhow::Result<()> {

@@ -1,8 +1,9 @@
 //! The floor: the least that any server on tokio can do to echo frames. A socket in, its frames unmasked and sent back.
 //!
 //! One read into a buffer that the whole thread shares, unmasking in place, one write for all that the read held. Frames
-//! larger than the buffer are passed on piece by piece. Deliberately absent: everything that makes a protocol. Nothing is
-//! validated, nothing is answered but by its own echo, nothing is bounded and nothing is ever closed from this side.
+//! larger than the buffer are passed on piece by piece. Told to, it leaves even the unmasking out and sends back the very
+//! bytes that came. Deliberately absent: everything that makes a protocol. Nothing is validated, nothing is answered but by
+//! its own echo, nothing is bounded and nothing is ever closed from this side.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -17,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub struct Floor<S> {
     stream: S,
-    frames: Frames,
+    /// `None` where bytes are sent back as they came.
+    frames: Option<Frames>,
     /// What the socket would not take at once; empty, and without memory, nearly always.
     unsent: Vec<u8>,
 }
@@ -26,7 +28,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// Takes a socket whose opening handshake is done.
     #[must_use]
     pub fn new(stream: S) -> Self {
-        Self { stream, frames: Frames::default(), unsent: Vec::new() }
+        Self { stream, frames: Some(Frames::default()), unsent: Vec::new() }
+    }
+
+    /// Takes a socket whose bytes are sent back as they come: the cost of tokio and the kernel alone.
+    #[must_use]
+    pub fn verbatim(stream: S) -> Self {
+        Self { stream, frames: None, unsent: Vec::new() }
     }
 
     fn poll_turn(
@@ -34,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
         buffer: &mut [u8],
         context: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
-        let kept = self.frames.restore(buffer);
+        let kept = self.frames.as_ref().map_or(0, |frames| frames.restore(buffer));
         let mut room = ReadBuf::new(&mut buffer[kept..]);
         if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(context, &mut room)) {
             return Poll::Ready(Err(error));
@@ -43,7 +51,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
         if read == 0 {
             return Poll::Ready(Ok(false));
         }
-        let mut reply = self.frames.reply(&mut buffer[..kept + read]);
+        let mut reply = match &mut self.frames {
+            Some(frames) => frames.reply(&mut buffer[..kept + read]),
+            None => 0..read,
+        };
         while !reply.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &buffer[reply.clone()]) {
                 Poll::Ready(sent) => reply.start += sent?,
@@ -80,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Floor<S> {
 
 /// Where in the stream of frames a connection stands between two reads.
 #[derive(Debug, Default)]
-struct Frames {
+pub(super) struct Frames {
     /// Payload bytes of the current frame that are still to come.
     missing: usize,
     /// The current frame's mask, turned to the next byte to come.
@@ -92,13 +103,13 @@ struct Frames {
 
 impl Frames {
     /// Puts a cut-off header back in front of what is read next, and returns its length.
-    fn restore(&mut self, buffer: &mut [u8]) -> usize {
+    pub(super) fn restore(&self, buffer: &mut [u8]) -> usize {
         buffer[..self.partial_bytes].copy_from_slice(&self.partial[..self.partial_bytes]);
         self.partial_bytes
     }
 
     /// Turns masked frames into unmasked ones in place and returns where they now are.
-    fn reply(&mut self, bytes: &mut [u8]) -> Range<usize> {
+    pub(super) fn reply(&mut self, bytes: &mut [u8]) -> Range<usize> {
         self.partial_bytes = 0;
         // The first payload stays where it is, and its header moves up by the four bytes of the mask.
         let start = if self.missing == 0 { MASK_BYTES } else { 0 };
@@ -169,7 +180,7 @@ const HEADER_BYTES_MAX: usize = 14;
 const BUFFER_BYTES: usize = 512 * 1024;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
+    pub(super) static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
 }
 
 #[cfg(test)]

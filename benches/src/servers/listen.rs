@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 /// Where a measured server listens; part of every such program's command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -18,7 +19,7 @@ pub struct Listen {
 
 /// Serves until the process is killed, on a current-thread tokio runtime, and prints the bound address as its first line.
 ///
-/// Each accepted socket has NODELAY set and is handed to `handler`, whose future becomes a task.
+/// Each accepted socket has NODELAY set and is handed to `handler`, whose future becomes a task. The runtime has no timers.
 ///
 /// # Errors
 /// Returns the error of building the runtime, binding or accepting.
@@ -27,12 +28,32 @@ where
     Handler: Fn(TcpStream) -> Connection,
     Connection: Future<Output = ()> + Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(async {
-        // 4,096 connections may wait to be accepted: more than any workload opens at once.
-        let listener = TcpListener::from_std(bound(listen.listen)?)?;
-        println!("listening on {}", listener.local_addr()?);
-        io::stdout().flush()?;
+    serve_on(Builder::new_current_thread().enable_io(), listen, handler)
+}
+
+/// Serves as [`serve`] does, on a runtime with timers, for libraries that set some.
+///
+/// # Errors
+/// Returns the error of building the runtime, binding or accepting.
+pub fn serve_with_timers<Handler, Connection>(listen: &Listen, handler: Handler) -> io::Result<()>
+where
+    Handler: Fn(TcpStream) -> Connection,
+    Connection: Future<Output = ()> + Send + 'static,
+{
+    serve_on(Builder::new_current_thread().enable_all(), listen, handler)
+}
+
+fn serve_on<Handler, Connection>(
+    runtime: &mut Builder,
+    listen: &Listen,
+    handler: Handler,
+) -> io::Result<()>
+where
+    Handler: Fn(TcpStream) -> Connection,
+    Connection: Future<Output = ()> + Send + 'static,
+{
+    runtime.build()?.block_on(async {
+        let listener = announced(listen)?;
         loop {
             let (stream, _peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -41,7 +62,19 @@ where
     })
 }
 
-fn bound(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+/// Binds the listener of a server that accepts by itself, and prints the bound address. Called within a runtime.
+///
+/// # Errors
+/// Returns the error of binding.
+pub fn announced(listen: &Listen) -> io::Result<TcpListener> {
+    let listener = TcpListener::from_std(bound(listen.listen)?)?;
+    println!("listening on {}", listener.local_addr()?);
+    io::stdout().flush()?;
+    Ok(listener)
+}
+
+/// Binds a non-blocking listener.
+pub(super) fn bound(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM,
@@ -50,6 +83,7 @@ fn bound(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // 4,096 connections may wait to be accepted: more than any workload opens at once.
     socket.listen(4096)?;
     Ok(socket.into())
 }
