@@ -32,15 +32,18 @@ struct Lent {
 }
 
 impl Recycled {
-    /// The smallest buffer with room for `bytes_min`, but none that is far larger than `bytes_likely`. It is empty.
+    /// An empty buffer with room for `bytes_min`: the smallest that has room for `bytes_likely` without being far larger, else the
+    /// largest.
     pub(crate) fn take(&self, bytes_min: usize, bytes_likely: usize) -> Option<Vec<u8>> {
-        let fitting = bytes_min..=bytes_likely.max(bytes_min).saturating_mul(SPARE_FACTOR_MAX);
+        let likely = bytes_likely.max(bytes_min);
+        let fitting = bytes_min..=likely.saturating_mul(SPARE_FACTOR_MAX);
         let mut kept = self.kept();
         kept.wanted = true;
-        let found = kept.buffers.iter().enumerate();
-        let found = found.filter(|(_, buffer)| fitting.contains(&buffer.capacity()));
-        let (at, _) = found.min_by_key(|(_, buffer)| buffer.capacity())?;
-        let buffer = kept.buffers.swap_remove(at);
+        let found = kept.buffers.iter().map(Vec::capacity).enumerate();
+        let found = found.filter(|(_, capacity)| fitting.contains(capacity));
+        let best =
+            found.min_by_key(|(_, capacity)| (*capacity < likely, capacity.abs_diff(likely)));
+        let buffer = best.map(|(at, _)| kept.buffers.swap_remove(at))?;
         kept.bytes -= buffer.capacity();
         Some(buffer)
     }
@@ -53,14 +56,20 @@ impl Recycled {
         Bytes::from_owner(Lent { bytes, home: self.clone() })
     }
 
-    /// Takes a buffer back, or frees it where it is small or enough are kept.
+    /// Takes a buffer back, or frees it where it is small. Beyond the bound the smallest are freed: large ones save most.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
+        if !(LARGE_BYTES_MIN..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
+            return;
+        }
+        buffer.clear();
         let mut kept = self.kept();
-        if buffer.capacity() >= LARGE_BYTES_MIN && kept.bytes + buffer.capacity() <= KEPT_BYTES_MAX
-        {
-            buffer.clear();
-            kept.bytes += buffer.capacity();
-            kept.buffers.push(buffer);
+        kept.bytes += buffer.capacity();
+        kept.buffers.push(buffer);
+        while kept.bytes > KEPT_BYTES_MAX {
+            let sizes = kept.buffers.iter().map(Vec::capacity).enumerate();
+            let Some((at, bytes)) = sizes.min_by_key(|(_, bytes)| *bytes) else { return };
+            kept.buffers.swap_remove(at);
+            kept.bytes -= bytes;
         }
     }
 
@@ -135,21 +144,32 @@ mod tests {
         let recycled = Recycled::default();
         drop(recycled.lend(vec![7; LARGE_BYTES_MIN - 1]));
         assert!(recycled.take(1, usize::MAX).is_none());
+        recycled.give(Vec::with_capacity(KEPT_BYTES_MAX + 1));
+        assert!(recycled.take(1, usize::MAX).is_none());
+        recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
         recycled.give(Vec::with_capacity(KEPT_BYTES_MAX));
         recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
-        assert!(recycled.take(1, usize::MAX).is_some());
-        assert!(recycled.take(1, usize::MAX).is_none(), "the second was one too many");
+        let kept = recycled.take(1, 1 + KEPT_BYTES_MAX / 4).map(|buffer| buffer.capacity());
+        assert_eq!(kept, Some(KEPT_BYTES_MAX), "the large one stays");
+        assert!(recycled.take(1, usize::MAX).is_none());
     }
 
     #[test]
-    fn the_smallest_that_fits_is_taken_and_none_far_too_large() {
+    fn what_is_likely_to_be_needed_is_taken_and_nothing_far_larger() {
         let recycled = Recycled::default();
-        recycled.give(Vec::with_capacity(8 * LARGE_BYTES_MIN));
-        recycled.give(Vec::with_capacity(2 * LARGE_BYTES_MIN));
-        assert!(recycled.take(LARGE_BYTES_MIN / 4, LARGE_BYTES_MIN / 4).is_none());
-        let found = recycled.take(LARGE_BYTES_MIN, LARGE_BYTES_MIN).expect("one fits");
-        assert_eq!(found.capacity(), 2 * LARGE_BYTES_MIN);
-        assert!(recycled.take(LARGE_BYTES_MIN, LARGE_BYTES_MIN).is_none());
+        for factor in [8, 2, 4, 1] {
+            recycled.give(Vec::with_capacity(factor * LARGE_BYTES_MIN));
+        }
+        let take = |min: usize, likely: usize| {
+            let found = recycled.take(min * LARGE_BYTES_MIN / 8, likely * LARGE_BYTES_MIN / 8);
+            found.map(|buffer| buffer.capacity() / LARGE_BYTES_MIN)
+        };
+        assert_eq!(take(1, 1), None, "all are over four times as large");
+        assert_eq!(take(1, 9), Some(2), "the smallest that has room");
+        assert_eq!(take(1, 80), Some(8), "else the largest");
+        assert_eq!(take(16, 80), Some(4), "but room for what there is");
+        assert_eq!(take(16, 80), None);
+        assert_eq!(take(8, 8), Some(1));
     }
 
     #[test]

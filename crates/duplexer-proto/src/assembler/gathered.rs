@@ -82,11 +82,12 @@ impl Gathered {
     fn grow(&mut self, len: usize, left: usize, fin: bool, scratch: &Scratch) {
         let needed = self.bytes.len() + len;
         let likely = needed.saturating_add(left);
-        if needed >= LARGE_BYTES_MIN
+        if likely >= LARGE_BYTES_MIN
+            && needed >= REUSE_BYTES_MIN
             && let Some(mut buffer) = scratch.large.take(needed, likely)
         {
             buffer.extend_from_slice(&self.bytes);
-            scratch.large.give(std::mem::replace(&mut self.bytes, buffer));
+            self.bytes = buffer;
             return;
         }
         // Many small frames must not move the message each time; the last frame's end is known.
@@ -99,3 +100,5 @@ impl Gathered {
 /// Bytes of a message that have come, and of its frame that are to come, from which on it is worth its while to receive straight into
 /// the message.
 const DIRECT_BYTES_MIN: usize = 32 << 10;
+/// Bytes of a message from which on it may be gathered in a large buffer that was used before.
+const REUSE_BYTES_MIN: usize = 4 << 10;
