@@ -86,100 +86,112 @@ pub struct CloseInfo {
 /// The state, with what is known of the end.
 #[derive(Debug)]
 pub(crate) struct Machine {
+    /// `None` while the connection is open, as most are nearly always.
+    ending: Option<Box<Ending>>,
+}
+
+/// A connection that is no longer open.
+#[derive(Debug)]
+struct Ending {
+    /// Any but [`State::Open`].
     state: State,
-    info: Option<Box<CloseInfo>>,
+    info: CloseInfo,
 }
 
 impl Machine {
     pub(crate) const fn new() -> Self {
-        Self { state: State::Open, info: None }
+        Self { ending: None }
     }
 
+    #[inline]
     pub(crate) const fn state(&self) -> State {
-        self.state
+        match &self.ending {
+            None => State::Open,
+            Some(ending) => ending.state,
+        }
     }
 
     /// How the connection ended or is about to.
     pub(crate) fn info(&self) -> Option<&CloseInfo> {
-        self.info.as_deref()
+        self.ending.as_ref().map(|ending| &ending.info)
     }
 
     /// This end has queued a Close to start the closing handshake. Tells whether it may.
     pub(crate) fn close_sent(&mut self, reason: &CloseReason) -> bool {
-        match self.state {
-            State::Open => {
-                self.state = State::Closing;
-                self.learn(End::Local, reason, false);
-                true
-            }
-            State::Closing | State::Answering | State::Failing | State::Closed => false,
+        let may = self.ending.is_none();
+        if may {
+            self.leave(State::Closing, End::Local, reason, false);
         }
+        may
     }
 
     /// The peer's Close has arrived. Tells whether an answer is due.
     pub(crate) fn close_received(&mut self, reason: &CloseReason) -> bool {
-        match self.state {
-            State::Open => {
-                self.state = State::Answering;
-                self.learn(End::Remote, reason, true);
-                true
-            }
+        let Some(ending) = &mut self.ending else {
+            self.leave(State::Answering, End::Remote, reason, true);
+            return true;
+        };
+        match ending.state {
             State::Closing => {
-                self.state = State::Closed;
-                let info = self.info.as_mut().expect("`close_sent` left what it knew");
-                info.reason = reason.clone();
-                info.clean = true;
-                false
+                ending.state = State::Closed;
+                ending.info.reason = reason.clone();
+                ending.info.clean = true;
             }
             // What follows a Close is ignored (RFC 6455 §5.5.1, §7.1.7).
-            State::Answering | State::Failing | State::Closed => false,
+            State::Open | State::Answering | State::Failing | State::Closed => {}
         }
+        false
     }
 
     /// This end fails the connection (RFC 6455 §7.1.7). Tells whether a Close that says so is due.
     pub(crate) fn fault(&mut self, reason: &CloseReason) -> bool {
-        match self.state {
-            State::Open => {
-                self.state = State::Failing;
-                self.learn(End::Local, reason, false);
-                true
-            }
+        let Some(ending) = &mut self.ending else {
+            self.leave(State::Failing, End::Local, reason, false);
+            return true;
+        };
+        match ending.state {
             // A Close was sent already, and a second must not be (RFC 6455 §5.5.1). None was received: what was sent is
             // not what the connection was closed with (RFC 6455 §7.1.5).
-            State::Closing => {
-                self.state = State::Closed;
-                self.unanswered();
-                false
-            }
-            State::Answering | State::Failing | State::Closed => false,
+            State::Closing => ending.unanswered(),
+            State::Open | State::Answering | State::Failing | State::Closed => {}
         }
+        false
     }
 
     /// All that waited has been written.
-    pub(crate) const fn reply_written(&mut self) {
-        match self.state {
-            State::Answering | State::Failing => self.state = State::Closed,
+    #[inline]
+    pub(crate) fn reply_written(&mut self) {
+        let Some(ending) = &mut self.ending else { return };
+        match ending.state {
+            State::Answering | State::Failing => ending.state = State::Closed,
             State::Open | State::Closing | State::Closed => {}
         }
     }
 
     /// The transport takes or gives nothing more.
     pub(crate) fn transport_ended(&mut self, blame: End) {
-        match self.state {
-            State::Open => self.learn(blame, &CloseReason::abnormal(), false),
-            State::Closing => self.unanswered(),
-            State::Answering | State::Failing | State::Closed => {}
+        let Some(ending) = &mut self.ending else {
+            return self.leave(State::Closed, blame, &CloseReason::abnormal(), false);
+        };
+        match ending.state {
+            State::Closing => ending.unanswered(),
+            State::Open | State::Answering | State::Failing | State::Closed => {
+                ending.state = State::Closed;
+            }
         }
-        self.state = State::Closed;
     }
 
+    /// Leaves [`State::Open`].
+    fn leave(&mut self, state: State, initiator: End, reason: &CloseReason, clean: bool) {
+        let info = CloseInfo { initiator, reason: reason.clone(), clean };
+        self.ending = Some(Box::new(Ending { state, info }));
+    }
+}
+
+impl Ending {
     /// The Close that was sent will have no answer.
     fn unanswered(&mut self) {
-        let info = self.info.as_mut().expect("`close_sent` left what it knew");
-        info.reason = CloseReason::abnormal();
-    }
-
-    fn learn(&mut self, initiator: End, reason: &CloseReason, clean: bool) {
-        self.info = Some(Box::new(CloseInfo { initiator, reason: reason.clone(), clean }));
+        self.state = State::Closed;
+        self.info.reason = CloseReason::abnormal();
     }
 }
