@@ -21,14 +21,17 @@ pub(crate) struct Queue {
     tail: Vec<u8>,
     /// Bytes of the first segment (or of the tail) that were written.
     written: usize,
-    /// The last segment that was written whole was a header: its payload is at the front.
-    inside_frame: bool,
-    /// Bytes that wait, the written ones left out.
-    bytes: usize,
 }
 
+/// The segments that have not left; one at least between two calls.
 #[derive(Debug, Default)]
-struct Segments(VecDeque<Segment>);
+struct Segments {
+    waiting: VecDeque<Segment>,
+    /// The last segment that was written whole was a header: its payload is at the front.
+    inside_frame: bool,
+    /// Bytes of those that wait, the written ones of the first included.
+    bytes: usize,
+}
 
 /// Bytes that leave one after another.
 #[derive(Debug)]
@@ -42,8 +45,13 @@ struct Segment {
 
 impl Queue {
     /// Bytes that wait to be written.
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.bytes
+        let ahead = match &self.segments {
+            None => 0,
+            Some(segments) => segments.bytes,
+        };
+        ahead + self.tail.len() - self.written
     }
 
     /// Appends a frame whose payload is copied.
@@ -89,21 +97,21 @@ impl Queue {
 
     /// Puts a control frame ahead of the data that has not begun.
     pub(crate) fn push_control(&mut self, frame: Frame, payload: &[u8], scratch: &mut Scratch) {
-        if self.bytes < JUMP_BYTES_MIN {
+        if self.len() < JUMP_BYTES_MIN {
             return self.push_copied(frame, payload, scratch);
         }
         self.seal_tail();
         let data = self.boundary();
-        let segments = &mut self.segments.get_or_insert_default().0;
-        let at = data + segments.range(data..).take_while(|segment| segment.control).count();
+        let Segments { waiting, bytes: ahead, .. } = &mut **self.segments.get_or_insert_default();
+        let at = data + waiting.range(data..).take_while(|segment| segment.control).count();
         let bytes = Bytes::from(frame_bytes(frame, payload));
-        self.bytes += bytes.len();
-        segments.insert(at, Segment { bytes, ends_frame: true, control: true });
+        *ahead += bytes.len();
+        waiting.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
 
     /// How many control frames wait that were put ahead of data.
     pub(crate) fn controls_ahead(&self) -> usize {
-        let segments = self.segments.iter().flat_map(|segments| &segments.0);
+        let segments = self.segments.iter().flat_map(|segments| &segments.waiting);
         segments
             .skip_while(|segment| !segment.control)
             .take_while(|segment| segment.control)
@@ -117,7 +125,7 @@ impl Queue {
 
     /// Fills `slices` from the front with what waits, and tells how many were filled.
     pub(crate) fn slices<'q>(&'q self, slices: &mut [IoSlice<'q>]) -> usize {
-        let segments = self.segments.iter().flat_map(|segments| &segments.0);
+        let segments = self.segments.iter().flat_map(|segments| &segments.waiting);
         let segments = segments.map(|segment| &segment.bytes[..]);
         let tail = std::iter::once(&self.tail[..]).filter(|tail| !tail.is_empty());
         let mut skip = self.written;
@@ -138,10 +146,9 @@ impl Queue {
     /// Takes note that `len` bytes from the front have been written.
     #[inline]
     pub(crate) fn wrote(&mut self, len: usize, scratch: &mut Scratch) {
-        self.bytes -= len;
         self.written += len;
-        while let Some(Segments(segments)) = self.segments.as_deref_mut() {
-            let Some(first) = segments.front() else {
+        while let Some(segments) = &mut self.segments {
+            let Some(first) = segments.waiting.front() else {
                 self.segments = None;
                 break;
             };
@@ -149,8 +156,9 @@ impl Queue {
                 return;
             }
             self.written -= first.bytes.len();
-            self.inside_frame = !first.ends_frame;
-            segments.pop_front();
+            segments.bytes -= first.bytes.len();
+            segments.inside_frame = !first.ends_frame;
+            segments.waiting.pop_front();
         }
         if self.written == self.tail.len() {
             self.written = 0;
@@ -165,43 +173,41 @@ impl Queue {
 
     /// The index of the first segment whose frame has not begun, after cutting the front one between its frames.
     fn boundary(&mut self) -> usize {
-        if self.written == 0 && !self.inside_frame {
+        let Some(segments) = &mut self.segments else { return 0 };
+        let Segments { waiting, inside_frame, .. } = &mut **segments;
+        if self.written == 0 && !*inside_frame {
             return 0;
         }
-        let Some(Segments(segments)) = self.segments.as_deref_mut() else { return 0 };
-        if !self.inside_frame
-            && let Some(first) = segments.front_mut()
+        if !*inside_frame
+            && let Some(first) = waiting.front_mut()
             && let Some(end) = frame_end(&first.bytes, self.written)
         {
             let (bytes, control) = (first.bytes.split_to(end), first.control);
-            segments.push_front(Segment { bytes, ends_frame: true, control });
+            waiting.push_front(Segment { bytes, ends_frame: true, control });
             return 1;
         }
-        let ends = segments.iter().position(|segment| segment.ends_frame);
-        ends.map_or(segments.len(), |at| at + 1)
+        let ends = waiting.iter().position(|segment| segment.ends_frame);
+        ends.map_or(waiting.len(), |at| at + 1)
     }
 
     fn tail_with(&mut self, scratch: &mut Scratch, write: impl FnOnce(&mut Vec<u8>)) {
         if self.tail.capacity() == 0 {
             self.tail = scratch.take_buffer();
         }
-        let before = self.tail.len();
         write(&mut self.tail);
-        self.bytes += self.tail.len() - before;
     }
 
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             let bytes = Bytes::from(std::mem::take(&mut self.tail));
-            let segment = Segment { bytes, ends_frame: true, control: false };
-            self.segments.get_or_insert_default().0.push_back(segment);
+            self.push_segment(bytes, true);
         }
     }
 
     fn push_segment(&mut self, bytes: Bytes, ends_frame: bool) {
-        self.bytes += bytes.len();
-        let segment = Segment { bytes, ends_frame, control: false };
-        self.segments.get_or_insert_default().0.push_back(segment);
+        let segments = self.segments.get_or_insert_default();
+        segments.bytes += bytes.len();
+        segments.waiting.push_back(Segment { bytes, ends_frame, control: false });
     }
 }
 
