@@ -58,29 +58,31 @@ pub(crate) struct Liveness {
     /// The settings in milliseconds, in a quarter of the room; `NO_PINGS` for none.
     interval_ms: u32,
     timeout_ms: u32,
-    timer: Timer,
-    /// Something has arrived since `Timer::Alive::pong_by` was set.
+    phase: Phase,
+    /// Something has arrived since `pong_by` was set.
     heard: bool,
+    /// How many of the last pings no pong has answered.
+    unanswered: u32,
+    /// When the phase demands something; `None` for never.
+    due_at: Option<Time>,
+    /// When something has to have arrived after a ping.
+    pong_by: Option<Time>,
     /// The number of the last ping sent, and when.
     sent: u64,
     sent_at: Time,
-    /// The highest number that a pong has answered.
-    answered: u64,
     /// In nanoseconds; `NEVER` before the first.
     rtt: u64,
 }
 
 /// What the next deadline is for.
-#[derive(Clone, Copy, Debug)]
-enum Timer {
-    /// The caller has not asked yet.
-    Unset,
-    /// Pings are due; the answer to one may be awaited.
-    Alive { ping_at: Time, pong_by: Option<Time> },
-    /// The closing handshake has to end.
-    Closing { by: Time },
-    /// No deadline.
-    Off,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The caller has not asked for it yet.
+    New,
+    /// The next ping.
+    Alive,
+    /// The end of the closing handshake.
+    Closing,
 }
 
 impl Liveness {
@@ -91,11 +93,13 @@ impl Liveness {
                 Some(interval) => millis(interval),
             },
             timeout_ms: millis(keepalive.timeout),
-            timer: Timer::Unset,
+            phase: Phase::New,
             heard: false,
+            unanswered: 0,
+            due_at: None,
+            pong_by: None,
             sent: 0,
             sent_at: Time::ORIGIN,
-            answered: 0,
             rtt: NEVER,
         }
     }
@@ -121,61 +125,58 @@ impl Liveness {
 
     /// The time to look again, counted from `now` on first use.
     pub(crate) fn next(&mut self, now: Time) -> Option<Time> {
-        if matches!(self.timer, Timer::Unset) {
-            self.timer = match self.interval() {
-                Some(interval) => Timer::Alive { ping_at: now + interval, pong_by: None },
-                None => Timer::Off,
-            };
+        if self.phase == Phase::New {
+            self.phase = Phase::Alive;
+            self.due_at = self.interval().map(|interval| now + interval);
         }
-        match self.timer {
-            Timer::Alive { ping_at, pong_by } => {
-                Some(pong_by.map_or(ping_at, |by| by.min(ping_at)))
-            }
-            Timer::Closing { by } => Some(by),
-            Timer::Unset | Timer::Off => None,
-        }
+        [self.due_at, self.pong_by].into_iter().flatten().min()
     }
 
     /// From now on only the deadline of the closing handshake counts; the first one stays.
     pub(crate) const fn close_by(&mut self, deadline: Time) {
         if !self.is_closing() {
-            self.timer = Timer::Closing { by: deadline };
+            self.phase = Phase::Closing;
+            self.due_at = Some(deadline);
+            self.pong_by = None;
         }
     }
 
     /// Whether the closing handshake has, or had, a deadline.
+    #[inline]
     pub(crate) const fn is_closing(&self) -> bool {
-        matches!(self.timer, Timer::Closing { .. })
+        matches!(self.phase, Phase::Closing)
     }
 
     /// Judges the time. What has arrived by then must have been received before.
     pub(crate) fn due(&mut self, now: Time) -> Due {
-        let (ping_at, pong_by) = match self.timer {
-            Timer::Alive { ping_at, pong_by } => (ping_at, pong_by.filter(|_| !self.heard)),
-            Timer::Closing { by } if by <= now => return Due::CloseOverdue,
-            Timer::Closing { .. } | Timer::Unset | Timer::Off => return Due::Nothing,
-        };
-        if pong_by.is_some_and(|by| by <= now) {
+        if self.heard {
+            self.pong_by = None;
+        }
+        if self.pong_by.is_some_and(|by| by <= now) {
             return Due::Lost;
         }
-        if now < ping_at {
-            self.timer = Timer::Alive { ping_at, pong_by };
+        if self.due_at.is_none_or(|at| now < at) {
             return Due::Nothing;
         }
-        if pong_by.is_none() {
-            self.heard = false;
+        match self.phase {
+            Phase::Closing => Due::CloseOverdue,
+            Phase::New | Phase::Alive => {
+                if self.pong_by.is_none() {
+                    self.heard = false;
+                    self.pong_by = Some(now + self.timeout());
+                }
+                self.due_at = self.interval().map(|interval| now + interval);
+                Due::Ping(self.ping(now))
+            }
         }
-        self.timer = Timer::Alive {
-            ping_at: now + Duration::from_millis(self.interval_ms.into()),
-            pong_by: Some(pong_by.unwrap_or(now + self.timeout())),
-        };
-        Due::Ping(self.ping(now))
     }
 
     /// Counts a ping and tells its number.
     pub(crate) const fn ping(&mut self, now: Time) -> u64 {
         self.sent += 1;
         self.sent_at = now;
+        // Of more than that the first count as answered: nobody waits for them any more.
+        self.unanswered = self.unanswered.saturating_add(1);
         self.sent
     }
 
@@ -183,11 +184,11 @@ impl Liveness {
     pub(crate) fn pong(&mut self, payload: &[u8], now: Time) -> Option<u64> {
         let number = u64::from_be_bytes(payload.try_into().ok()?);
         // Nobody asked for it (RFC 6455 §5.5.3), or it was counted already.
-        if number <= self.answered || number > self.sent {
+        if number <= self.answered() {
             return None;
         }
-        self.answered = number;
-        if number == self.sent {
+        self.unanswered = u32::try_from(self.sent.checked_sub(number)?).ok()?;
+        if self.unanswered == 0 {
             self.rtt = nanos(now.since(self.sent_at));
         }
         Some(number)
@@ -200,7 +201,7 @@ impl Liveness {
 
     /// The highest number that a pong has answered.
     pub(crate) const fn answered(&self) -> u64 {
-        self.answered
+        self.sent - self.unanswered as u64
     }
 
     /// The last measured time from a ping to its pong.
@@ -209,13 +210,13 @@ impl Liveness {
     }
 }
 
-/// A duration's nanoseconds; those that take 584 years never end.
 /// Whole milliseconds, rounded up, at most 49 days.
 fn millis(duration: Duration) -> u32 {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     u32::try_from(millis).unwrap_or(NO_PINGS).min(NO_PINGS - 1)
 }
 
+/// A duration's nanoseconds; those that take 584 years never end.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
