@@ -7,9 +7,13 @@ use crate::frame::Rsv;
 use crate::message::MessageKind;
 use crate::scratch::Scratch;
 
-/// A connection's extensions in the order in which the server named them.
+/// A connection's extensions in the order in which the server named them. Boxed, since many connections have none.
 #[derive(Debug, Default)]
-pub(crate) struct Chain {
+pub(crate) struct Chain(Option<Box<Links>>);
+
+/// The extensions of a connection that has some.
+#[derive(Debug)]
+struct Links {
     /// No two share a reserved bit, so there are three at most.
     extensions: Box<[Box<dyn Extension>]>,
     /// While a message that two or more transform is arriving.
@@ -26,17 +30,32 @@ impl Chain {
             }),
             "every extension marks its messages with a bit of its own"
         );
-        Self { extensions: extensions.into(), unfinished: None }
+        if extensions.is_empty() {
+            return Self(None);
+        }
+        Self(Some(Box::new(Links { extensions: extensions.into(), unfinished: None })))
     }
 
     /// Whether no extension was negotiated.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.extensions.is_empty()
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The extensions.
+    fn all(&self) -> &[Box<dyn Extension>] {
+        self.0.as_deref().map_or(&[], |links| &links.extensions)
+    }
+
+    /// Those that `active` names, in the order in which they encode.
+    fn chosen(&mut self, active: Rsv) -> impl DoubleEndedIterator<Item = &mut Box<dyn Extension>> {
+        let all = self.0.as_deref_mut().map_or(&mut [][..], |links| &mut links.extensions);
+        all.iter_mut().filter(move |extension| extension.rsv().intersects(active))
     }
 
     /// The reserved bits that a message may carry.
     pub(crate) fn rsv(&self) -> Rsv {
-        self.extensions.iter().fold(Rsv::EMPTY, |bits, extension| bits.union(extension.rsv()))
+        self.all().iter().fold(Rsv::EMPTY, |bits, extension| bits.union(extension.rsv()))
     }
 
     /// The bits of the extensions that transform the next outgoing message, of `len` bytes where
@@ -44,7 +63,7 @@ impl Chain {
     pub(crate) fn choose(&self, kind: MessageKind, mut len: Option<u64>, compress: bool) -> Rsv {
         let mut active = Rsv::EMPTY;
         if compress {
-            for extension in &self.extensions {
+            for extension in self.all() {
                 if extension.wants(kind, len) {
                     active = active.union(extension.rsv());
                     len = None;
@@ -57,8 +76,7 @@ impl Chain {
     /// A number that is equal for connections that encode any message with `active` to the same
     /// bytes.
     pub(crate) fn share_class(&self, active: Rsv) -> Option<u32> {
-        let mut chosen =
-            self.extensions.iter().filter(|extension| extension.rsv().intersects(active));
+        let mut chosen = self.all().iter().filter(|extension| extension.rsv().intersects(active));
         match (chosen.next(), chosen.next()) {
             (Some(only), None) => only.share_class(),
             (None, _) | (Some(_), Some(_)) => None,
@@ -75,8 +93,7 @@ impl Chain {
         scratch: &mut Scratch,
         output: &mut Vec<u8>,
     ) {
-        let mut chosen =
-            self.extensions.iter_mut().filter(|extension| extension.rsv().intersects(active));
+        let mut chosen = self.chosen(active);
         let Some(mut last) = chosen.next() else {
             output.extend_from_slice(input);
             return;
@@ -118,24 +135,21 @@ impl Chain {
         scratch: &mut Scratch,
         output: &mut Vec<u8>,
     ) -> Result<Decoded, DecodeError> {
-        let mut chosen =
-            self.extensions.iter_mut().filter(|extension| extension.rsv().intersects(active));
-        let (only, more) = (chosen.next(), chosen.next().is_some());
-        match only {
-            None => {
-                let consumed = input.len().min(room);
-                output.extend_from_slice(&input[..consumed]);
-                Ok(Decoded { consumed, done: consumed == input.len() })
-            }
-            Some(only) if !more => only.decode(input, end, room, scratch, output),
-            Some(_) => self.decode_many(active, input, end, room, scratch, output),
+        let several = self.chosen(active).nth(1).is_some();
+        if let Some(links) = self.0.as_mut().filter(|_| several) {
+            return links.decode_many(active, input, end, room, scratch, output);
         }
+        let Some(only) = self.chosen(active).next() else {
+            let consumed = input.len().min(room);
+            output.extend_from_slice(&input[..consumed]);
+            return Ok(Decoded { consumed, done: consumed == input.len() });
+        };
+        only.decode(input, end, room, scratch, output)
     }
 
     /// Gives up the incoming message that the `active` extensions decode. Tells whether nothing more of it is to be decoded.
     pub(crate) fn abandon(&mut self, active: Rsv, scratch: &mut Scratch) -> bool {
-        let mut chosen =
-            self.extensions.iter_mut().filter(|extension| extension.rsv().intersects(active));
+        let mut chosen = self.chosen(active);
         match (chosen.next(), chosen.next()) {
             (None, _) => true,
             (Some(only), None) => only.abandon(scratch),
@@ -143,7 +157,9 @@ impl Chain {
             (Some(_), Some(_)) => false,
         }
     }
+}
 
+impl Links {
     fn decode_many(
         &mut self,
         active: Rsv,
@@ -403,7 +419,7 @@ mod tests {
         for cut in 1..=wire.len() {
             for room in 1..=3 {
                 assert_eq!(decode(&mut chain, BOTH, &wire, cut, room), Ok(b"ab".to_vec()));
-                assert!(chain.unfinished.is_none());
+                assert!(chain.0.as_ref().expect("there are two").unfinished.is_none());
             }
         }
     }
@@ -448,11 +464,12 @@ mod tests {
             .decode(BOTH, &wire[..wire.len() - 9], false, 10, &mut scratch(), &mut message)
             .expect("a part of a valid message");
         assert!(!taken.done && message.len() == 10);
-        let held = chain.unfinished.iter().flatten().map(|stage| stage.bytes.len()).sum::<usize>();
+        let unfinished = &chain.0.as_ref().expect("there are two").unfinished;
+        let held = unfinished.iter().flatten().map(|stage| stage.bytes.len()).sum::<usize>();
         assert!(held > 0 && held <= STAGE_BYTES_MAX, "{held}");
         let rest = decode(&mut chain, BOTH, &wire[taken.consumed..], 1 << 20, 1 << 20);
         assert_eq!(rest.map(|rest| rest.len()), Ok(text.len() - 10));
-        assert!(chain.unfinished.is_none());
+        assert!(chain.0.expect("there are two").unfinished.is_none());
     }
 
     #[test]
