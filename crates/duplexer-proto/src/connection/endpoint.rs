@@ -34,12 +34,9 @@ use crate::time::Time;
 /// ```
 #[derive(Debug)]
 pub struct Connection {
-    pub(super) role: Role,
     pub(super) limits: Arc<Limits>,
     pub(super) machine: Machine,
     pub(super) decoder: Decoder,
-    /// A data frame has begun and not ended.
-    pub(super) in_frame: bool,
     pub(super) assembler: Assembler,
     pub(super) chain: Chain,
     pub(super) queue: Queue,
@@ -92,11 +89,9 @@ impl Connection {
     ) -> Self {
         let chain = Chain::new(extensions);
         Self {
-            role,
             limits,
             machine: Machine::new(),
             decoder: Decoder::new(role, chain.rsv()),
-            in_frame: false,
             assembler: Assembler::default(),
             chain,
             queue: Queue::default(),
@@ -109,7 +104,7 @@ impl Connection {
     /// This end's role.
     #[must_use]
     pub const fn role(&self) -> Role {
-        self.role
+        self.decoder.role()
     }
 
     /// The connection's limits.
@@ -173,7 +168,7 @@ impl Connection {
     /// reset the transport before the peer has read why.
     #[must_use]
     pub fn lingers(&self) -> bool {
-        match self.role {
+        match self.role() {
             Role::Client => true,
             Role::Server => !self.machine.info().is_some_and(|info| info.clean),
         }
@@ -337,7 +332,7 @@ impl Connection {
         opcode: Opcode,
         scratch: &mut Scratch,
     ) -> Frame {
-        let mask = self.role.masks().then(|| scratch.mask_key());
+        let mask = self.role().masks().then(|| scratch.mask_key());
         Frame { fin, rsv, opcode, mask }
     }
 }

@@ -106,7 +106,7 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive_single(&mut self, input: &mut [u8]) -> Option<(usize, Message)> {
-        let between = !self.in_frame && !self.assembler.is_open();
+        let between = !self.decoder.in_frame && !self.assembler.is_open();
         if !between || self.machine.state() != State::Open {
             return None;
         }
@@ -159,7 +159,8 @@ impl Connection {
     /// # Ok::<(), duplexer_proto::Fault>(())
     /// ```
     pub fn room<'c>(&'c mut self, scratch: &Scratch) -> Option<impl BufMut + use<'c>> {
-        if self.machine.state() != State::Open || !self.in_frame || self.decoder.is_ahead() {
+        if self.machine.state() != State::Open || !self.decoder.in_frame || self.decoder.is_ahead()
+        {
             return None;
         }
         self.assembler.room(self.decoder.remaining(), &self.limits, scratch)
@@ -211,7 +212,7 @@ impl Connection {
     #[must_use]
     pub fn is_stalled(&self, unread: usize) -> bool {
         matches!(self.machine.state(), State::Open)
-            && self.in_frame
+            && self.decoder.in_frame
             && (unread > 0 || self.assembler.is_undone())
     }
 
@@ -231,7 +232,7 @@ impl Connection {
         }
         let mut used = 0;
         loop {
-            if !self.in_frame {
+            if !self.decoder.in_frame {
                 let Some((header, len)) = self.decoder.peek(&input[used..])? else {
                     return Ok((used, Found::Nothing));
                 };
@@ -255,7 +256,7 @@ impl Connection {
                 }
                 self.assembler.begin(&header, &self.limits)?;
                 self.decoder.begin(&header);
-                self.in_frame = true;
+                self.decoder.in_frame = true;
                 used += len;
             }
             let (consumed, found) = self.payload(used, input, delivery, scratch)?;
@@ -278,7 +279,7 @@ impl Connection {
         let there = self.decoder.unmask(bytes);
         self.decoder.take(there);
         let left = self.decoder.remaining();
-        self.in_frame = left > 0;
+        self.decoder.in_frame = left > 0;
         Ok(match self.assembler.settle(left, delivery, scratch)? {
             Piece::More | Piece::Stalled => None,
             piece @ (Piece::Message(_) | Piece::Chunk { .. } | Piece::Skipped { .. }) => {
@@ -327,10 +328,10 @@ impl Connection {
         let progress =
             self.assembler.payload(&input[at..at + there], left, delivery, &mut context)?;
         self.decoder.take(progress.consumed);
-        self.in_frame = self.decoder.remaining() > 0 || self.assembler.is_undone();
+        self.decoder.in_frame = self.decoder.remaining() > 0 || self.assembler.is_undone();
         let found = match progress.piece {
             // The frame goes on beyond the input, or must not be taken.
-            Piece::Stalled if self.in_frame => None,
+            Piece::Stalled if self.decoder.in_frame => None,
             piece => Some(Found::of(piece, at..at + progress.consumed)),
         };
         Ok((progress.consumed, found))

@@ -115,7 +115,7 @@ impl Connection {
         self.may_send()?;
         let message = prepared.message();
         let active = self.choose(message.kind(), Some(message.len() as u64), options);
-        let own = self.role.masks() || message.len() > options.frame_bytes_max;
+        let own = self.role().masks() || message.len() > options.frame_bytes_max;
         let shared = if own { None } else { prepared.frame(&mut self.chain, active, scratch) };
         match shared {
             Some(frame) => {

@@ -23,11 +23,12 @@ pub(crate) struct Single {
 pub(crate) struct Decoder {
     role: Role,
     rsv_allowed: Rsv,
+    /// A data frame has begun and not ended.
+    pub(crate) in_frame: bool,
+    /// Turned so that its first byte is for the first that was not taken.
     key: Option<[u8; 4]>,
     /// Payload bytes of the current frame that were not taken yet.
     remaining: u64,
-    /// Payload bytes of the current frame that were taken, as far as the key's four bytes care.
-    taken: u8,
     /// Payload bytes that were unmasked and not taken yet.
     clear: usize,
 }
@@ -35,7 +36,13 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// A decoder for frames that arrive at `role`, whose first frames may carry `rsv_allowed`.
     pub(crate) const fn new(role: Role, rsv_allowed: Rsv) -> Self {
-        Self { role, rsv_allowed, key: None, remaining: 0, taken: 0, clear: 0 }
+        Self { role, rsv_allowed, in_frame: false, key: None, remaining: 0, clear: 0 }
+    }
+
+    /// The end that the frames arrive at.
+    #[inline]
+    pub(crate) const fn role(&self) -> Role {
+        self.role
     }
 
     /// Reads the next frame's header without taking it; `None` when more bytes are needed.
@@ -91,7 +98,6 @@ impl Decoder {
     pub(crate) const fn begin(&mut self, header: &Header) {
         self.key = header.mask;
         self.remaining = header.payload_len;
-        self.taken = 0;
         self.clear = 0;
     }
 
@@ -102,7 +108,7 @@ impl Decoder {
         let there =
             usize::try_from(self.remaining).map_or(input.len(), |left| left.min(input.len()));
         if let Some(key) = self.key.filter(|_| self.clear < there) {
-            mask(&mut input[self.clear..there], key, u64::from(self.taken) + self.clear as u64);
+            mask(&mut input[self.clear..there], key, self.clear as u64);
             self.clear = there;
         }
         there
@@ -111,7 +117,10 @@ impl Decoder {
     /// Takes `len` bytes that were unmasked.
     pub(crate) const fn take(&mut self, len: usize) {
         self.remaining -= len as u64;
-        self.taken = (self.taken + [0, 1, 2, 3][len % 4]) % 4;
+        if let Some(key) = &mut self.key {
+            let turn = [0, 8, 16, 24][len % 4];
+            *key = u32::from_le_bytes(*key).rotate_right(turn).to_le_bytes();
+        }
         self.clear = self.clear.saturating_sub(len);
     }
 
