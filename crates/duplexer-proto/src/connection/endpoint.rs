@@ -44,7 +44,14 @@ pub struct Connection {
     /// The outgoing message that is written in pieces.
     pub(super) writing: Option<Writing>,
     /// The last ping that is answered once the queue is short again.
-    pub(super) pong_due: Option<Box<[u8]>>,
+    pub(super) pong_due: Option<Box<PongDue>>,
+}
+
+/// What a ping carried that is not answered yet, in one block behind a pointer: hardly any connection has one.
+#[derive(Debug)]
+pub(super) struct PongDue {
+    len: u8,
+    bytes: [u8; CONTROL_BYTES_MAX],
 }
 
 /// An outgoing message that has begun and not ended.
@@ -295,9 +302,9 @@ impl Connection {
     }
 
     fn push_due_pong(&mut self, scratch: &mut Scratch) {
-        if let Some(payload) = self.pong_due.take() {
+        if let Some(due) = self.pong_due.take() {
             let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
-            self.queue.push_control(frame, &payload, scratch);
+            self.queue.push_control(frame, due.payload(), scratch);
         }
     }
 
@@ -312,7 +319,7 @@ impl Connection {
         }
         self.pong_due = None;
         if self.queue.controls_ahead() >= CONTROLS_AHEAD_MAX {
-            self.pong_due = Some(payload.into());
+            self.pong_due = Some(Box::new(PongDue::new(payload)));
         } else {
             let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
             self.queue.push_control(frame, payload, scratch);
@@ -337,5 +344,21 @@ impl Connection {
     }
 }
 
+impl PongDue {
+    /// Keeps a ping's payload: at most 125 bytes, as the decoder has seen to.
+    fn new(payload: &[u8]) -> Self {
+        let mut bytes = [0; CONTROL_BYTES_MAX];
+        bytes[..payload.len()].copy_from_slice(payload);
+        let len = u8::try_from(payload.len()).expect("a slice of fewer bytes was just filled");
+        Self { len, bytes }
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.bytes[..self.len.into()]
+    }
+}
+
+/// Longest payload of a control frame (RFC 6455 §5.5).
+pub(super) const CONTROL_BYTES_MAX: usize = 125;
 /// Control frames that wait ahead of data, from which on pings are no longer answered one by one.
 const CONTROLS_AHEAD_MAX: usize = 8;
