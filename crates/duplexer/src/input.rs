@@ -16,20 +16,27 @@ use crate::transport::Transport;
 #[derive(Default)]
 pub(crate) struct Input {
     bytes: Box<[u8]>,
-    start: usize,
-    end: usize,
+    /// Where the unread bytes begin and end, in half the room: no buffer is of 4 GiB.
+    start: u32,
+    end: u32,
 }
 
 impl Input {
     /// Bytes that arrived before the connection was open.
     pub(crate) fn starting_with(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.into(), start: 0, end: bytes.len() }
+        Self { bytes: bytes.into(), start: 0, end: place(bytes.len()) }
     }
 
     /// The bytes that wait to be understood.
     #[inline]
     pub(crate) fn unread(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
+        let range = self.range();
+        &mut self.bytes[range]
+    }
+
+    #[inline]
+    const fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 
     /// Whether `bytes` belongs to the thread, whose buffers alone are that long; what is copied out is far shorter.
@@ -47,16 +54,16 @@ impl Input {
     /// The bytes at `range` of those that wait, by reference: they leave with the thread's buffer that they are in, and what
     /// stands from `rest` on is copied out. To be used where the range is most of that buffer.
     pub(crate) fn lend(&mut self, range: Range<usize>, rest: usize, local: &Local) -> Bytes {
-        let unread = self.start;
-        let kept = Self::starting_with(&self.bytes[unread + rest..self.end]);
+        let unread = self.range();
+        let kept = Self::starting_with(&self.bytes[unread.start + rest..unread.end]);
         let lent = local.lend_buffer(std::mem::replace(self, kept).bytes);
-        lent.slice(unread + range.start..unread + range.end)
+        lent.slice(unread.start + range.start..unread.start + range.end)
     }
 
     /// Takes `len` bytes from the front.
     #[inline]
-    pub(crate) const fn take(&mut self, len: usize) {
-        self.start += len;
+    pub(crate) fn take(&mut self, len: usize) {
+        self.start += place(len);
     }
 
     /// Drops everything, for a connection that reads no more.
@@ -73,16 +80,16 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.make_room(local);
-        let mut buffer = ReadBuf::new(&mut self.bytes[self.end..]);
+        let mut buffer = ReadBuf::new(&mut self.bytes[self.end as usize..]);
         ready!(Pin::new(transport).poll_read(cx, &mut buffer))?;
         let len = buffer.filled().len();
-        self.end += len;
+        self.end += place(len);
         Poll::Ready(Ok(len))
     }
 
     /// Whether there is no room for more.
     pub(crate) const fn is_full(&self) -> bool {
-        self.end - self.start >= READ_BYTES
+        self.range().end - self.range().start >= READ_BYTES
     }
 
     /// Gives the thread's buffer back, and keeps only what is unread.
@@ -96,7 +103,7 @@ impl Input {
     }
 
     fn give_back(&mut self, local: &mut Local) {
-        let kept = Self::starting_with(&self.bytes[self.start..self.end]);
+        let kept = Self::starting_with(&self.bytes[self.range()]);
         local.give_buffer(std::mem::replace(self, kept).bytes);
     }
 
@@ -104,17 +111,23 @@ impl Input {
     fn make_room(&mut self, local: &mut Local) {
         if !self.is_borrowed() {
             let mut bytes = local.take_buffer();
-            let unread = &self.bytes[self.start..self.end];
+            let unread = &self.bytes[self.range()];
             bytes[..unread.len()].copy_from_slice(unread);
-            *self = Self { start: 0, end: unread.len(), bytes };
+            *self = Self { start: 0, end: place(unread.len()), bytes };
         } else if self.start > 0 {
             self.compact();
         }
     }
 
     fn compact(&mut self) {
-        self.bytes.copy_within(self.start..self.end, 0);
+        self.bytes.copy_within(self.range(), 0);
         self.end -= self.start;
         self.start = 0;
     }
+}
+
+/// An index into a buffer, as it is kept.
+#[inline]
+fn place(at: usize) -> u32 {
+    u32::try_from(at).expect("a buffer is one read, or what fits beside an opening head")
 }
