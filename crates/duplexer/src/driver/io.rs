@@ -51,8 +51,6 @@ pub(crate) struct Driver {
     turn_bytes: u32,
     /// The connection has had its turn: more may have arrived than was read.
     turn_over: bool,
-    /// The first thing that went wrong.
-    pub(crate) failure: Option<Box<Failure>>,
     /// The end of the connection was told to those who run the program.
     told_over: bool,
     timer: Option<Pin<Box<Sleep>>>,
@@ -97,7 +95,6 @@ impl Driver {
             unflushed: false,
             turn_bytes: 0,
             turn_over: false,
-            failure: None,
             told_over: false,
             timer: None,
             timer_polled: false,
@@ -292,7 +289,7 @@ impl Driver {
             if matches!(fault, Fault::OutOfMemory { .. }) {
                 self.inbox = None;
             }
-            self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
+            self.seldom.keep_failure(Failure::Fault(fault));
             self.news = true;
             self.weigh(local);
         }
@@ -400,7 +397,7 @@ impl Driver {
             | Failure::CloseOverdue => End::Remote,
         };
         if matches!(state, State::Open | State::Closing) {
-            self.failure.get_or_insert_with(|| Box::new(failure));
+            self.seldom.keep_failure(failure);
         }
         self.seldom.add_unsent(self.conn.queued_bytes());
         self.conn.transport_ended(blame);
@@ -423,6 +420,12 @@ impl Driver {
         }
     }
 
+    /// The first thing that went wrong.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.seldom.failure()
+    }
+
     /// Bytes that were queued and that the transport did not take before it went.
     pub(crate) fn unsent_bytes(&self) -> usize {
         self.seldom.unsent_bytes()
@@ -439,14 +442,14 @@ impl Driver {
         if std::mem::replace(&mut self.told_over, true) {
             return;
         }
-        let cause = self.failure.as_deref().map(|failure| failure as &dyn std::fmt::Display);
+        let cause = self.failure().map(|failure| failure as &dyn std::fmt::Display);
         self.watch.over(self.conn.role(), self.conn.close_info(), cause);
     }
 
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.
     fn write_failed(&mut self, error: io::Error, local: &mut Local) {
-        if self.failure.is_none() && self.conn.state() != State::Closed {
-            self.failure = Some(Box::new(Failure::Io(Arc::new(error))));
+        if self.conn.state() != State::Closed {
+            self.seldom.keep_failure(Failure::Io(Arc::new(error)));
         }
         let waiting = self.conn.queued_bytes();
         self.seldom.add_unsent(waiting);

@@ -280,7 +280,7 @@ impl Driver {
 
     /// The peer broke a rule: it is heard no more.
     fn broke(&mut self, fault: Fault, local: &mut Local) -> Parsed {
-        self.failure.get_or_insert_with(|| Box::new(Failure::Fault(fault)));
+        self.seldom.keep_failure(Failure::Fault(fault));
         self.input.clear(local);
         self.news = true;
         self.note_closing();

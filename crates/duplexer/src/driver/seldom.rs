@@ -2,6 +2,7 @@
 
 use duplexer_proto::Time;
 
+use crate::driver::failure::Failure;
 use crate::driver::notes::Notes;
 use crate::pace::Pace;
 
@@ -11,6 +12,8 @@ pub(super) struct Seldom(Option<Box<Held>>);
 
 #[derive(Default)]
 struct Held {
+    /// The first thing that went wrong.
+    failure: Option<Failure>,
     /// What has happened beside messages, for a user who asks for events.
     notes: Option<Notes>,
     /// When an open message writer has been idle for too long.
@@ -35,12 +38,27 @@ pub(super) struct Used {
 
 impl Held {
     fn is_empty(&self) -> bool {
-        let Self { notes, writer_by, unsent_bytes, used } = self;
-        notes.is_none() && writer_by.is_none() && *unsent_bytes == 0 && *used == Used::default()
+        let Self { failure, notes, writer_by, unsent_bytes, used } = self;
+        failure.is_none()
+            && notes.is_none()
+            && writer_by.is_none()
+            && *unsent_bytes == 0
+            && *used == Used::default()
     }
 }
 
 impl Seldom {
+    /// The first thing that went wrong.
+    #[inline]
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.0.as_ref()?.failure.as_ref()
+    }
+
+    /// Keeps what went wrong, unless something did before.
+    pub(super) fn keep_failure(&mut self, failure: Failure) {
+        self.0.get_or_insert_default().failure.get_or_insert(failure);
+    }
+
     /// The notes, where they are kept.
     pub(super) fn notes(&mut self) -> Option<&mut Notes> {
         self.0.as_mut()?.notes.as_mut()

@@ -108,7 +108,7 @@ impl Driver {
     /// Whether a message may be queued at all.
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
-        self.conn.state() == State::Open && self.failure.is_none()
+        self.conn.state() == State::Open && self.failure().is_none()
     }
 
     /// Whether a message may be queued without waiting: one may always pass a queue below its hard bound.
@@ -120,7 +120,7 @@ impl Driver {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
         loop {
             if self.poll_write_out(cx, local).is_ready() {
-                return Poll::Ready(self.failure.is_none());
+                return Poll::Ready(self.failure().is_none());
             }
             self.queue_awaited = true;
             if !self.poll_meanwhile(cx, local) {

@@ -51,7 +51,7 @@ pub enum RecvError {
 impl RecvError {
     /// What the end of a driver's connection means to a receiver.
     pub(crate) fn outcome(driver: &Driver) -> Result<(), Self> {
-        let lost = match driver.failure.as_deref() {
+        let lost = match driver.failure() {
             Some(Failure::Fault(fault)) => return Err(Self::Fault(fault.clone())),
             Some(Failure::PeerLost) => return Err(Self::PeerLost),
             Some(Failure::CloseOverdue) => return Err(Self::CloseOverdue),
@@ -155,7 +155,7 @@ pub enum SendError {
 impl SendError {
     /// Why a driver sends nothing any more.
     pub(crate) fn why(driver: &Driver) -> Self {
-        match driver.failure.as_deref() {
+        match driver.failure() {
             Some(Failure::Io(error)) => Self::Io(error.clone()),
             Some(Failure::PeerLost) => Self::PeerLost,
             Some(
