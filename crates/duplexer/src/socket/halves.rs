@@ -123,7 +123,9 @@ impl Sender {
     /// # Errors
     /// The connection is closing or closed, or the transport failed.
     pub fn send<M: Into<Message>>(&self, message: M) -> impl Future<Output = Sent> + Send {
-        self.send_with(message, SendOptions::default())
+        // Not through `send_with`: the future of a handler that sends would carry the options.
+        let mut message = Some(message.into());
+        poll_fn(move |cx| self.poll_send(&mut message, SendOptions::default(), true, cx))
     }
 
     /// [`send`](Sender::send), with options for this message. Cancel-safe, as `send`: whole or not at all.
