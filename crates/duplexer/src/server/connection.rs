@@ -40,15 +40,20 @@ where
     O: Future<Output = Option<Hosted<F>>>,
     F: Future<Output: HandlerOutcome>,
 {
-    Task { opening: Some(Box::pin(opening)), hosted: None }
+    Task::Opening { opening: Box::pin(opening) }
 }
 
 pin_project! {
     /// A connection. What opening it needs, and plain HTTP, is boxed: an open connection carries only the handler.
-    pub(crate) struct Task<O, F> {
-        opening: Option<Pin<Box<O>>>,
-        #[pin]
-        hosted: Option<Hosted<F>>,
+    #[project = Projected]
+    pub(crate) enum Task<O, F> {
+        Opening { opening: Pin<Box<O>> },
+        Hosted {
+            #[pin]
+            hosted: Hosted<F>,
+        },
+        // Its plain HTTP has ended.
+        Over,
     }
 }
 
@@ -59,16 +64,14 @@ where
 {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if let Some(opening) = this.opening {
-            let hosted = ready!(opening.as_mut().poll(cx));
-            this.hosted.set(hosted);
-            *this.opening = None;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Projected::Opening { opening } = self.as_mut().project() {
+            let opened = ready!(opening.as_mut().poll(cx));
+            self.set(opened.map_or(Task::Over, |hosted| Task::Hosted { hosted }));
         }
-        match this.hosted.as_pin_mut() {
-            Some(hosted) => hosted.poll(cx),
-            None => Poll::Ready(()),
+        match self.project() {
+            Projected::Hosted { hosted } => hosted.poll(cx),
+            Projected::Opening { .. } | Projected::Over => Poll::Ready(()),
         }
     }
 }
