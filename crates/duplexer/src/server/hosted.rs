@@ -45,17 +45,26 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> HandlerOutcome for Result<(), E> {
 }
 
 pin_project! {
-    /// A handler's future and the connection that was given to it.
+    /// A handler's future and the connection that was given to it. Every byte of it is in the task of every connection.
     pub(crate) struct Hosted<F> {
-        // `None` once it has ended.
         #[pin]
-        handler: Option<F>,
+        handler: Handler<F>,
         shared: Arc<Shared>,
-        // The connection is no longer open.
-        ending: bool,
-        // The connection is over.
-        finished: bool,
         tracked: SocketGuard,
+    }
+}
+
+pin_project! {
+    /// A handler's future.
+    #[project = Projected]
+    enum Handler<F> {
+        Runs {
+            #[pin]
+            future: F,
+            // It was woken since the connection is over.
+            woken: bool,
+        },
+        Ended,
     }
 }
 
@@ -75,12 +84,12 @@ where
             None => called(),
         };
         let (handler, panic) = match called {
-            Ok(handler) => (Some(handler), None),
-            Err(panic) => (None, Some(panic)),
+            Ok(future) => (Handler::Runs { future, woken: false }, None),
+            Err(panic) => (Handler::Ended, Some(panic)),
         };
-        let hosted = Self { handler, shared, ending: false, finished: false, tracked };
+        let hosted = Self { handler, shared, tracked };
         if let Some(panic) = panic {
-            let (code, reason) = panicked(&*panic, hosted.tracked.trace());
+            let (code, reason) = panicked(&*panic, hosted.tracked.trace().as_deref());
             hosted.close(code, reason);
         }
         hosted
@@ -89,8 +98,8 @@ where
     /// Polls the handler.
     fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let mut this = self.as_mut().project();
-        let Some(handler) = this.handler.as_mut().as_pin_mut() else { return };
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
+        let Projected::Runs { future, .. } = this.handler.as_mut().project() else { return };
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
         let (code, reason) = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
@@ -103,9 +112,9 @@ where
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(panic) => panicked(&*panic, this.tracked.trace()),
+            Err(panic) => panicked(&*panic, this.tracked.trace().as_deref()),
         };
-        this.handler.set(None);
+        this.handler.set(Handler::Ended);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
         if code == CloseCode::INTERNAL_ERROR || self.shared.is_released() {
             self.close(code, reason);
@@ -145,7 +154,7 @@ where
 }
 
 /// Reports a panic; tells what to close with.
-fn panicked(panic: &(dyn Any + Send), trace: Option<&Arc<Trace>>) -> (CloseCode, &'static str) {
+fn panicked(panic: &(dyn Any + Send), trace: Option<&Trace>) -> (CloseCode, &'static str) {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let said = said.unwrap_or("no message");
@@ -163,7 +172,7 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.tracked.trace().cloned() {
+        match self.tracked.trace() {
             Some(trace) => trace.in_span(|| self.poll_hosted(cx)),
             None => self.poll_hosted(cx),
         }
@@ -190,19 +199,21 @@ where
         if self.poll_written(cx) == State::Open {
             return Poll::Pending;
         }
-        if !std::mem::replace(self.as_mut().project().ending, true) {
-            // The handler may wait with a waker of its own, or another task have its socket: from now on all are woken.
-            self.shared.share();
-        }
+        // The handler may wait with a waker of its own, or another task have its socket: from now on all are woken.
+        self.shared.share();
         ready!(self.shared.poll(cx, |driver, cx, local| driver.poll_finish(cx, local)));
         // The connection is gone, but the handler may have more to do; not when the server has run out of patience.
-        if self.handler.is_none() || self.tracked.phase() == Phase::Dropping {
-            return Poll::Ready(());
+        let dropping = self.tracked.phase() == Phase::Dropping;
+        let this = self.project();
+        match this.handler.project() {
+            Projected::Runs { woken, .. } if !dropping => {
+                if !std::mem::replace(woken, true) {
+                    this.shared.wake_waiting();
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Projected::Runs { .. } | Projected::Ended => Poll::Ready(()),
         }
-        if !std::mem::replace(self.as_mut().project().finished, true) {
-            self.shared.wake_waiting();
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
     }
 }

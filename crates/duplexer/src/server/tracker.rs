@@ -27,7 +27,7 @@ pub(crate) struct Tracker {
     phase: watch::Sender<Phase>,
     /// The phase again, to be read at each poll of each handler.
     now: AtomicU8,
-    sockets: Mutex<Slab<Weak<Shared>>>,
+    sockets: Mutex<Slab<Tracked>>,
     /// Tasks of connections, whether they are open yet or not.
     tasks: AtomicUsize,
 }
@@ -52,10 +52,11 @@ impl Tracker {
         seat: Option<Box<Seat>>,
         trace: Option<Arc<Trace>>,
     ) -> SocketGuard {
-        let key = task.0.lock().insert(Arc::downgrade(shared));
-        let is_plain = seat.is_none() && trace.is_none();
-        let beside = (!is_plain).then(|| Box::new(Beside { _seat: seat, trace }));
-        SocketGuard { task, key, beside }
+        let traced = trace.is_some();
+        let beside = (traced || seat.is_some()).then(|| Box::new(Beside { _seat: seat, trace }));
+        let key = task.0.lock().insert(Tracked { shared: Arc::downgrade(shared), beside });
+        let key = u32::try_from(key).expect("there are fewer connections");
+        SocketGuard { task, key, traced }
     }
 
     /// How many connections are open.
@@ -99,7 +100,7 @@ impl Tracker {
             later
         });
         let sockets: Vec<_> =
-            self.lock().iter().filter_map(|(_, socket)| socket.upgrade()).collect();
+            self.lock().iter().filter_map(|(_, socket)| socket.shared.upgrade()).collect();
         for socket in sockets {
             socket.wake_host();
         }
@@ -114,7 +115,7 @@ impl Tracker {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slab<Weak<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, Slab<Tracked>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,10 +132,9 @@ impl Drop for TaskGuard {
     }
 }
 
-/// An open connection.
-pub(crate) struct SocketGuard {
-    task: TaskGuard,
-    key: usize,
+/// An open connection, as the tracker knows it. As large as a free place for one.
+struct Tracked {
+    shared: Weak<Shared>,
     beside: Option<Box<Beside>>,
 }
 
@@ -146,11 +146,26 @@ struct Beside {
     trace: Option<Arc<Trace>>,
 }
 
+/// An open connection, until it is dropped.
+pub(crate) struct SocketGuard {
+    task: TaskGuard,
+    /// Where the tracker knows it.
+    key: u32,
+    /// Somebody is told of its handler.
+    traced: bool,
+}
+
 impl SocketGuard {
     /// Who is told of the handler, where somebody reads.
     #[inline]
-    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
-        self.beside.as_ref()?.trace.as_ref()
+    pub(crate) fn trace(&self) -> Option<Arc<Trace>> {
+        if self.traced { self.look_up_trace() } else { None }
+    }
+
+    #[cold]
+    fn look_up_trace(&self) -> Option<Arc<Trace>> {
+        let sockets = self.task.0.lock();
+        sockets.get(self.key as usize)?.beside.as_ref()?.trace.clone()
     }
 
     /// How far the server is on its way out.
@@ -169,7 +184,8 @@ const CLOSING: u8 = Phase::Closing as u8;
 
 impl Drop for SocketGuard {
     fn drop(&mut self) {
-        self.task.0.lock().remove(self.key);
+        // Outlives the lock: what is dropped with it takes another one.
+        let _left = self.task.0.lock().remove(self.key as usize);
     }
 }
 
