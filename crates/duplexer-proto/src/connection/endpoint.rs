@@ -43,15 +43,6 @@ pub struct Connection {
     pub(super) liveness: Liveness,
     /// The outgoing message that is written in pieces.
     pub(super) writing: Option<Writing>,
-    /// The last ping that is answered once the queue is short again.
-    pub(super) pong_due: Option<Box<PongDue>>,
-}
-
-/// What a ping carried that is not answered yet, in one block behind a pointer: hardly any connection has one.
-#[derive(Debug)]
-pub(super) struct PongDue {
-    len: u8,
-    bytes: [u8; CONTROL_BYTES_MAX],
 }
 
 /// An outgoing message that has begun and not ended.
@@ -104,7 +95,6 @@ impl Connection {
             queue: Queue::default(),
             liveness: Liveness::new(keepalive),
             writing: None,
-            pong_due: None,
         }
     }
 
@@ -167,7 +157,6 @@ impl Connection {
         self.queue.clear();
         self.assembler.clear();
         self.writing = None;
-        self.pong_due = None;
     }
 
     /// Whether, once closed and written out, the transport's reading side should be drained until the peer ends it or
@@ -204,8 +193,9 @@ impl Connection {
     #[inline]
     pub fn wrote(&mut self, len: usize, scratch: &mut Scratch) {
         self.queue.wrote(len, scratch);
-        if self.pong_due.is_some() && self.queue.controls_ahead() < CONTROLS_AHEAD_MAX {
-            self.push_due_pong(scratch);
+        if let Some(payload) = self.queue.take_due_pong() {
+            let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
+            self.queue.push_control(frame, &payload, scratch);
         }
         if self.queue.len() == 0 {
             self.machine.reply_written();
@@ -281,7 +271,7 @@ impl Connection {
 
     fn push_close(&mut self, reason: &CloseReason, scratch: &mut Scratch) {
         self.writing = None;
-        self.pong_due = None;
+        self.queue.forget_due_pong();
         let mut body = scratch.take_buffer();
         reason.write(&mut body);
         let frame = self.frame(true, Rsv::EMPTY, Opcode::Close, scratch);
@@ -301,13 +291,6 @@ impl Connection {
         }
     }
 
-    fn push_due_pong(&mut self, scratch: &mut Scratch) {
-        if let Some(due) = self.pong_due.take() {
-            let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
-            self.queue.push_control(frame, due.payload(), scratch);
-        }
-    }
-
     /// Answers a ping ahead of waiting data. While several answers wait already, only the last one follows later
     /// (RFC 6455 §5.5.3), so that a flood of pings cannot grow the queue.
     pub(super) fn answer_ping(&mut self, payload: &[u8], scratch: &mut Scratch) {
@@ -317,10 +300,8 @@ impl Connection {
         if self.machine.state() != State::Open {
             return;
         }
-        self.pong_due = None;
-        if self.queue.controls_ahead() >= CONTROLS_AHEAD_MAX {
-            self.pong_due = Some(Box::new(PongDue::new(payload)));
-        } else {
+        self.queue.forget_due_pong();
+        if !self.queue.defer_pong(payload) {
             let frame = self.frame(true, Rsv::EMPTY, Opcode::Pong, scratch);
             self.queue.push_control(frame, payload, scratch);
         }
@@ -343,22 +324,3 @@ impl Connection {
         Frame { fin, rsv, opcode, mask }
     }
 }
-
-impl PongDue {
-    /// Keeps a ping's payload: at most 125 bytes, as the decoder has seen to.
-    fn new(payload: &[u8]) -> Self {
-        let mut bytes = [0; CONTROL_BYTES_MAX];
-        bytes[..payload.len()].copy_from_slice(payload);
-        let len = u8::try_from(payload.len()).expect("a slice of fewer bytes was just filled");
-        Self { len, bytes }
-    }
-
-    fn payload(&self) -> &[u8] {
-        &self.bytes[..self.len.into()]
-    }
-}
-
-/// Longest payload of a control frame (RFC 6455 §5.5).
-pub(super) const CONTROL_BYTES_MAX: usize = 125;
-/// Control frames that wait ahead of data, from which on pings are no longer answered one by one.
-const CONTROLS_AHEAD_MAX: usize = 8;

@@ -23,7 +23,7 @@ pub(crate) struct Queue {
     written: usize,
 }
 
-/// The segments that have not left; one at least between two calls.
+/// The segments that have not left; there is one, at least.
 #[derive(Debug, Default)]
 struct Segments {
     waiting: VecDeque<Segment>,
@@ -31,6 +31,8 @@ struct Segments {
     inside_frame: bool,
     /// Bytes of those that wait, the written ones of the first included.
     bytes: usize,
+    /// What the last ping carried that is to be answered once fewer control frames wait.
+    pong_due: Option<Box<[u8]>>,
 }
 
 /// Bytes that leave one after another.
@@ -41,6 +43,17 @@ struct Segment {
     ends_frame: bool,
     /// A control frame that was put ahead.
     control: bool,
+}
+
+impl Segments {
+    /// How many control frames wait that were put ahead of data.
+    fn controls_ahead(&self) -> usize {
+        self.waiting
+            .iter()
+            .skip_while(|segment| !segment.control)
+            .take_while(|segment| segment.control)
+            .count()
+    }
 }
 
 impl Queue {
@@ -109,13 +122,33 @@ impl Queue {
         waiting.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
 
-    /// How many control frames wait that were put ahead of data.
-    pub(crate) fn controls_ahead(&self) -> usize {
-        let segments = self.segments.iter().flat_map(|segments| &segments.waiting);
-        segments
-            .skip_while(|segment| !segment.control)
-            .take_while(|segment| segment.control)
-            .count()
+    /// Keeps the payload of a pong for later, if so many control frames wait ahead of data that it is not to join them.
+    pub(crate) fn defer_pong(&mut self, payload: &[u8]) -> bool {
+        let Some(segments) = &mut self.segments else { return false };
+        let defers = segments.controls_ahead() >= CONTROLS_AHEAD_MAX;
+        if defers {
+            segments.pong_due = Some(payload.into());
+        }
+        defers
+    }
+
+    /// The payload of the pong that was deferred, once fewer control frames wait.
+    #[inline]
+    pub(crate) fn take_due_pong(&mut self) -> Option<Box<[u8]>> {
+        let segments = self.segments.as_mut()?;
+        if segments.pong_due.is_none() || segments.controls_ahead() >= CONTROLS_AHEAD_MAX {
+            return None;
+        }
+        let due = segments.pong_due.take();
+        self.segments.take_if(|segments| segments.waiting.is_empty());
+        due
+    }
+
+    /// Drops the pong that was deferred.
+    pub(crate) fn forget_due_pong(&mut self) {
+        if let Some(segments) = &mut self.segments {
+            segments.pong_due = None;
+        }
     }
 
     /// Drops everything, for a transport that is gone.
@@ -149,7 +182,8 @@ impl Queue {
         self.written += len;
         while let Some(segments) = &mut self.segments {
             let Some(first) = segments.waiting.front() else {
-                self.segments = None;
+                // A pong that is due is asked for next.
+                self.segments.take_if(|segments| segments.pong_due.is_none());
                 break;
             };
             if self.written < first.bytes.len() {
@@ -245,3 +279,5 @@ const REFERENCE_BYTES_MIN: usize = 4 << 10;
 const CUT_BYTES_MIN: usize = 16 << 10;
 /// From this many waiting bytes on a control frame is put ahead; less leaves soon anyway.
 const JUMP_BYTES_MIN: usize = 16 << 10;
+/// Control frames that wait ahead of data, from which on pings are no longer answered one by one.
+const CONTROLS_AHEAD_MAX: usize = 8;

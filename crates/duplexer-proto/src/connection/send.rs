@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::connection::endpoint::{CONTROL_BYTES_MAX, Connection, Writing};
+use crate::connection::endpoint::{Connection, Writing};
 use crate::connection::state::State;
 use crate::extension::Boundary;
 use crate::frame::{Opcode, Rsv};
@@ -340,3 +340,6 @@ impl fmt::Display for ControlError {
 }
 
 impl std::error::Error for ControlError {}
+
+/// Longest payload of a control frame (RFC 6455 §5.5).
+const CONTROL_BYTES_MAX: usize = 125;
