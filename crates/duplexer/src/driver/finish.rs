@@ -14,7 +14,7 @@ impl Driver {
     /// Starts the closing handshake; unread messages are dropped.
     pub(crate) fn start_close(&mut self, reason: Option<&CloseReason>, local: &mut Local) {
         if self.conn.close(reason, &mut local.scratch) {
-            self.inbox = None;
+            self.seldom.drop_messages();
             self.weigh(local);
             self.note_closing();
             self.seldom.set_writer_by(None);

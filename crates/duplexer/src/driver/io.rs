@@ -1,12 +1,11 @@
 //! The state of a running connection, and its dealings with the transport and the clock.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use duplexer_proto::{CloseCode, Connection, End, Fault, Message, State, Time, Timeout};
+use duplexer_proto::{CloseCode, Connection, End, Fault, State, Time, Timeout};
 use tokio::io::AsyncWrite;
 use tokio::task::coop;
 use tokio::time::Sleep;
@@ -29,8 +28,6 @@ pub(crate) struct Driver {
     /// `None` once it is closed.
     pub(super) transport: Option<Transport>,
     pub(super) input: Input,
-    /// Whole messages that arrived while only control frames were waited for.
-    pub(super) inbox: Option<Box<Inbox>>,
     /// Nobody will take messages any more.
     pub(crate) receiver_gone: bool,
     /// The send queue has been over its high mark and not yet under its low one.
@@ -68,13 +65,6 @@ pub(crate) struct Driver {
     pub(crate) watch: Watch,
 }
 
-/// Messages that are held for a receiver.
-#[derive(Default)]
-pub(super) struct Inbox {
-    pub(super) messages: VecDeque<Message>,
-    pub(super) bytes: usize,
-}
-
 impl Driver {
     pub(crate) fn new(conn: Connection, transport: Transport, mut input: Input) -> Self {
         let watch = Watch::new(conn.role());
@@ -84,7 +74,6 @@ impl Driver {
             conn,
             transport: Some(transport),
             input,
-            inbox: None,
             receiver_gone: false,
             stuffed: false,
             queue_awaited: false,
@@ -287,7 +276,7 @@ impl Driver {
         if self.conn.state() == State::Open {
             self.conn.fail(fault.close_code(), &fault.to_string(), &mut local.scratch);
             if matches!(fault, Fault::OutOfMemory { .. }) {
-                self.inbox = None;
+                self.seldom.drop_messages();
             }
             self.seldom.keep_failure(Failure::Fault(fault));
             self.news = true;
@@ -299,10 +288,12 @@ impl Driver {
     /// Accounts for what unfinished and held messages take now.
     pub(super) fn weigh(&mut self, local: &mut Local) {
         if self.account.is_kept()
-            && (self.seldom.borrowed() > 0 || self.conn.is_inside_message() || self.inbox.is_some())
+            && (self.seldom.borrowed() > 0
+                || self.conn.is_inside_message()
+                || self.seldom.messages() > 0)
         {
-            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
-            let weighed = self.account.hold(held + self.conn.held_bytes(), &mut self.seldom);
+            let held = self.seldom.messages_bytes() + self.conn.held_bytes();
+            let weighed = self.account.hold(held, &mut self.seldom);
             self.abide(weighed, local);
         }
     }
@@ -402,8 +393,7 @@ impl Driver {
         self.seldom.add_unsent(self.conn.queued_bytes());
         self.conn.transport_ended(blame);
         // Giving back never fails.
-        let _ =
-            self.account.hold(self.inbox.as_ref().map_or(0, |inbox| inbox.bytes), &mut self.seldom);
+        let _ = self.account.hold(self.seldom.messages_bytes(), &mut self.seldom);
         self.over();
         self.timer = None;
         self.seldom.set_writer_by(None);
@@ -412,11 +402,9 @@ impl Driver {
 
     /// Keeps that the connection has begun to close, where somebody asks.
     pub(super) fn note_closing(&mut self) {
+        let held = self.seldom.messages();
         if let Some(notes) = self.seldom.notes() {
-            notes.keep_closing(
-                self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len()),
-                self.conn.close_info(),
-            );
+            notes.keep_closing(held, self.conn.close_info());
         }
     }
 

@@ -97,7 +97,7 @@ impl Driver {
     /// Drops messages that were held back, and those to come.
     pub(crate) fn discard_messages(&mut self, local: &mut Local) {
         self.receiver_gone = true;
-        self.inbox = None;
+        self.seldom.drop_messages();
         self.weigh(local);
     }
 
@@ -107,12 +107,7 @@ impl Driver {
     }
 
     pub(super) fn take_held(&mut self, local: &mut Local) -> Option<Message> {
-        let inbox = self.inbox.as_mut()?;
-        let message = inbox.messages.pop_front()?;
-        inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
-        if inbox.messages.is_empty() {
-            self.inbox = None;
-        }
+        let message = self.seldom.take_message()?;
         self.weigh(local);
         if let Some(notes) = self.seldom.notes() {
             notes.message_taken();
@@ -144,16 +139,14 @@ impl Driver {
     /// the transport, the end of the stream too.
     pub(super) fn read_held(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
         loop {
-            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.bytes);
+            let held = self.seldom.messages_bytes();
             let delivery = if self.receiver_gone {
                 Delivery::Discard
             } else {
                 Delivery::Hold { bytes_max: HELD_BYTES_MAX.saturating_sub(held) }
             };
             if let Parsed::Message(message) = self.parse(delivery, local) {
-                let inbox = self.inbox.get_or_insert_default();
-                inbox.bytes += message.len() + MESSAGE_CHARGE_BYTES;
-                inbox.messages.push_back(message);
+                self.seldom.keep_message(message);
                 self.weigh(local);
                 self.news = true;
                 continue;
@@ -203,7 +196,7 @@ impl Driver {
             };
             let mut consumed = received.consumed;
             let mut counted = Ok(());
-            let held = self.inbox.as_ref().map_or(0, |inbox| inbox.messages.len());
+            let held = self.seldom.messages();
             let parsed = match received.event {
                 None => Some(Parsed::Nothing),
                 Some(Event::Message(message)) => {
@@ -302,5 +295,3 @@ fn large_within(piece: &[u8], place: &Range<*const u8>) -> Option<Range<usize>> 
 const LENT_BYTES_MIN: usize = READ_BYTES / 2;
 /// Most bytes of messages that are held for a receiver while others wait for control frames.
 const HELD_BYTES_MAX: usize = 1 << 20;
-/// What a held message costs beside its bytes.
-const MESSAGE_CHARGE_BYTES: usize = 64;

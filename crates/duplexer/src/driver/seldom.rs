@@ -1,6 +1,8 @@
 //! What few connections have at a time, in one box: to the others it is one empty pointer.
 
-use duplexer_proto::Time;
+use std::collections::VecDeque;
+
+use duplexer_proto::{Message, Time};
 
 use crate::driver::failure::Failure;
 use crate::driver::notes::Notes;
@@ -14,6 +16,8 @@ pub(super) struct Seldom(Option<Box<Held>>);
 struct Held {
     /// The first thing that went wrong.
     failure: Option<Failure>,
+    /// Whole messages that arrived while only control frames were waited for.
+    inbox: Inbox,
     /// What has happened beside messages, for a user who asks for events.
     notes: Option<Notes>,
     /// When an open message writer has been idle for too long.
@@ -22,6 +26,13 @@ struct Held {
     unsent_bytes: usize,
     /// What it has used of its server's terms.
     used: Used,
+}
+
+/// Messages that are held for a receiver.
+#[derive(Default)]
+struct Inbox {
+    messages: VecDeque<Message>,
+    bytes: usize,
 }
 
 /// What a connection has used of its server's terms.
@@ -38,8 +49,9 @@ pub(super) struct Used {
 
 impl Held {
     fn is_empty(&self) -> bool {
-        let Self { failure, notes, writer_by, unsent_bytes, used } = self;
+        let Self { failure, inbox, notes, writer_by, unsent_bytes, used } = self;
         failure.is_none()
+            && inbox.messages.is_empty()
             && notes.is_none()
             && writer_by.is_none()
             && *unsent_bytes == 0
@@ -57,6 +69,43 @@ impl Seldom {
     /// Keeps what went wrong, unless something did before.
     pub(super) fn keep_failure(&mut self, failure: Failure) {
         self.0.get_or_insert_default().failure.get_or_insert(failure);
+    }
+
+    /// Holds a message back.
+    pub(super) fn keep_message(&mut self, message: Message) {
+        let inbox = &mut self.0.get_or_insert_default().inbox;
+        inbox.bytes += message.len() + MESSAGE_CHARGE_BYTES;
+        inbox.messages.push_back(message);
+    }
+
+    /// The first of the messages that were held back.
+    #[inline]
+    pub(super) fn take_message(&mut self) -> Option<Message> {
+        let inbox = &mut self.0.as_mut()?.inbox;
+        let message = inbox.messages.pop_front()?;
+        inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
+        if inbox.messages.is_empty() {
+            self.drop_messages();
+        }
+        Some(message)
+    }
+
+    /// Drops those that are left.
+    pub(super) fn drop_messages(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.inbox = Inbox::default();
+            self.tidy();
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn messages(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.inbox.messages.len())
+    }
+
+    /// What they take, in bytes.
+    pub(super) fn messages_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.inbox.bytes)
     }
 
     /// The notes, where they are kept.
@@ -140,3 +189,6 @@ impl Seldom {
         }
     }
 }
+
+/// What a held message costs beside its bytes.
+const MESSAGE_CHARGE_BYTES: usize = 64;
