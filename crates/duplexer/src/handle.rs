@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::cork::{self, Kept};
 use crate::driver::Driver;
 use crate::local::Local;
-use crate::waiters::Waiters;
+use crate::waiters::{Waiters, Waiting};
 
 /// A connection and who waits for it.
 pub(crate) struct Shared {
@@ -68,7 +68,7 @@ impl Shared {
         let mut kept = cork::take_kept()
             .unwrap_or_else(|| Kept { driver: self.driver.lock_arc(), local: Local::take() });
         let result = act(&mut kept.driver, &mut kept.local);
-        if kept.driver.waiters.is_none() {
+        if kept.driver.waiting.together().is_none() {
             cork::keep(kept);
             return result;
         }
@@ -86,7 +86,7 @@ impl Shared {
         poll: impl FnOnce(&mut Driver, &mut Context<'_>, &mut Local) -> Poll<T>,
     ) -> Poll<T> {
         self.now(|driver, local| {
-            let Some(waiters) = driver.waiters.clone() else {
+            let Some(waiters) = driver.waiting.together().cloned() else {
                 return poll(driver, cx, local);
             };
             let added = waiters.add(cx);
@@ -107,7 +107,7 @@ impl Shared {
     /// Writes what the transport takes at once. What it does not take, those who wait for the connection write later.
     pub(crate) fn write_now(&self) {
         self.now(|driver, local| {
-            let waiters = driver.waiters.clone();
+            let waiters = driver.waiting.together().cloned();
             let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
             let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
         });
@@ -118,7 +118,7 @@ impl Shared {
     #[cfg(feature = "blocking")]
     pub(crate) fn attend_now(&self) -> bool {
         self.now(|driver, local| {
-            let waiters = driver.waiters.clone();
+            let waiters = driver.waiting.together().cloned();
             let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
             let mut cx = Context::from_waker(&waker);
             let _ = driver.poll_write_out(&mut cx, local);
@@ -131,14 +131,7 @@ impl Shared {
 
     /// Lets several tasks wait for the connection at once. Who has waited alone is woken, to wait with the others.
     pub(crate) fn share(&self) {
-        let alone = self.now(|driver, _| {
-            if driver.waiters.is_some() {
-                return None;
-            }
-            driver.waiters = Some(Arc::default());
-            driver.last_waiting.take()
-        });
-        if let Some(alone) = alone {
+        if let Some(alone) = self.now(|driver, _| driver.share()) {
             alone.wake();
         }
     }
@@ -157,11 +150,9 @@ impl Shared {
 
     /// Wakes everyone who waits for the connection.
     pub(crate) fn wake_waiting(&self) {
-        let (waiters, last) =
-            self.now(|driver, _| (driver.waiters.clone(), driver.last_waiting.take()));
-        tell(waiters);
-        if let Some(last) = last {
-            last.wake();
+        match self.now(|driver, _| driver.take_waiting()) {
+            Waiting::Alone(waker) => waker.wake(),
+            Waiting::Together(waiters) => waiters.wake_all(),
         }
     }
 

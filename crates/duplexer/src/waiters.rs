@@ -4,6 +4,47 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
+/// Who is to be told of a connection.
+pub(crate) enum Waiting {
+    /// The task that waited last; where none has, a waker that does nothing.
+    Alone(Waker),
+    /// All who wait, once several tasks use the connection.
+    Together(Arc<Waiters>),
+}
+
+impl Waiting {
+    /// Nobody yet.
+    pub(crate) fn nobody() -> Self {
+        Self::Alone(Waker::noop().clone())
+    }
+
+    /// Those who wait together, if they do.
+    #[inline]
+    pub(crate) const fn together(&self) -> Option<&Arc<Waiters>> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Together(waiters) => Some(waiters),
+        }
+    }
+
+    /// Whether the task of `cx` is known. Those who wait together are polled with the one waker that wakes them all.
+    #[inline]
+    pub(crate) fn knows(&self, cx: &Context<'_>) -> bool {
+        match self {
+            Self::Alone(waker) => waker.will_wake(cx.waker()),
+            Self::Together(_) => true,
+        }
+    }
+
+    /// Whether what waits is one task alone, and not the one of `cx`.
+    pub(crate) fn is_another(&self, cx: &Context<'_>) -> bool {
+        match self {
+            Self::Alone(waker) => !waker.will_wake(cx.waker()),
+            Self::Together(_) => false,
+        }
+    }
+}
+
 /// The tasks that wait for a connection.
 #[derive(Default)]
 pub(crate) struct Waiters(Mutex<Vec<Waker>>);

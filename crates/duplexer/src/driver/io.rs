@@ -19,8 +19,8 @@ use crate::input::Input;
 use crate::local::Local;
 use crate::terms::Terms;
 use crate::transport::Transport;
-use crate::waiters::Waiters;
-use crate::watch::Watch;
+use crate::waiters::{Waiters, Waiting};
+use crate::watch::{Trace, Watch};
 
 /// A connection and what it runs on.
 pub(crate) struct Driver {
@@ -51,12 +51,11 @@ pub(crate) struct Driver {
     /// The end of the connection was told to those who run the program.
     told_over: bool,
     timer: Option<Pin<Box<Sleep>>>,
-    /// The timer knows `last_waiting`.
+    /// The timer knows who is `waiting`.
     timer_polled: bool,
-    /// All who wait, once several tasks use the connection.
-    pub(crate) waiters: Option<Arc<Waiters>>,
-    /// Who waited last.
-    pub(crate) last_waiting: Option<Waker>,
+    /// A task has waited, and was not told of anything since.
+    pub(super) awaited: bool,
+    pub(crate) waiting: Waiting,
     /// What its server's terms let it use.
     pub(super) account: Account,
     /// What few connections have.
@@ -88,8 +87,8 @@ impl Driver {
             timer: None,
             timer_polled: false,
             seldom: Seldom::default(),
-            waiters: None,
-            last_waiting: None,
+            awaited: false,
+            waiting: Waiting::nobody(),
             account: Account::default(),
         }
     }
@@ -98,6 +97,11 @@ impl Driver {
     pub(crate) fn on_terms(mut self, terms: Option<Arc<Terms>>) -> Self {
         self.account = Account::on(terms);
         self
+    }
+
+    /// Says who is told of the connection.
+    pub(crate) fn trace(&mut self, trace: Option<Arc<Trace>>) {
+        self.seldom.set_trace(trace);
     }
 
     /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
@@ -215,7 +219,7 @@ impl Driver {
         if self.timer.is_none() || self.conn.timer_is_stale() {
             self.arm(clock::now());
         }
-        let known = self.timer_polled && self.is_last_waiting(cx);
+        let known = self.timer_polled && self.waiting.knows(cx);
         let Some(timer) = &mut self.timer else { return false };
         let elapsed = timer.is_elapsed();
         if known && !elapsed {
@@ -318,7 +322,7 @@ impl Driver {
     /// Those who wait, if there is something to wake them for.
     #[inline]
     pub(crate) fn take_told(&mut self) -> Option<Arc<Waiters>> {
-        if std::mem::take(&mut self.news) { self.waiters.clone() } else { None }
+        if std::mem::take(&mut self.news) { self.waiting.together().cloned() } else { None }
     }
 
     /// Gives buffers back.
@@ -342,15 +346,30 @@ impl Driver {
         self.remember(cx);
     }
 
-    fn is_last_waiting(&self, cx: &Context<'_>) -> bool {
-        self.last_waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-    }
-
     /// Remembers the task of `cx`, to tell it of an end that comes from elsewhere.
     fn remember(&mut self, cx: &Context<'_>) {
-        if !self.is_last_waiting(cx) {
+        if !self.waiting.knows(cx) {
             self.timer_polled = false;
-            self.last_waiting = Some(cx.waker().clone());
+            self.waiting = Waiting::Alone(cx.waker().clone());
+        }
+        self.awaited = true;
+    }
+
+    /// From now on several tasks wait together. Who has waited alone is to be woken, to wait with the others.
+    pub(crate) fn share(&mut self) -> Option<Waker> {
+        let Waiting::Alone(alone) = &mut self.waiting else { return None };
+        let alone = std::mem::replace(alone, Waker::noop().clone());
+        self.waiting = Waiting::Together(Arc::default());
+        self.timer_polled = false;
+        Some(alone)
+    }
+
+    /// Those who are to be told of something. Who waits alone is forgotten.
+    pub(crate) fn take_waiting(&mut self) -> Waiting {
+        self.awaited = false;
+        match self.waiting.together() {
+            Some(waiters) => Waiting::Together(waiters.clone()),
+            None => std::mem::replace(&mut self.waiting, Waiting::nobody()),
         }
     }
 
@@ -431,7 +450,7 @@ impl Driver {
             return;
         }
         let cause = self.failure().map(|failure| failure as &dyn std::fmt::Display);
-        self.watch.over(self.conn.role(), self.conn.close_info(), cause);
+        self.watch.over(self.conn.role(), self.conn.close_info(), cause, self.seldom.trace());
     }
 
     /// Nothing more can be written; what the peer has sent, its Close above all, is still worth reading.

@@ -220,7 +220,7 @@ impl Driver {
                 }
                 Some(Event::Skipped { kind, bytes_max }) => {
                     counted = self.account.message(&mut self.seldom);
-                    self.watch.message_skipped(kind, bytes_max);
+                    self.watch.message_skipped(kind, bytes_max, self.seldom.trace());
                     if let Some(notes) = self.seldom.notes() {
                         notes.keep(held, Note::Skipped { kind, bytes_max });
                     }
@@ -242,7 +242,7 @@ impl Driver {
                     let newest = answered.is_some_and(|number| number == self.conn.pinged());
                     let rtt = self.conn.rtt().filter(|_| newest);
                     if let Some(rtt) = rtt {
-                        self.watch.answered(rtt);
+                        self.watch.answered(rtt, self.seldom.trace());
                     }
                     if let Some(notes) = self.seldom.notes() {
                         let payload = Bytes::copy_from_slice(payload);

@@ -1,12 +1,14 @@
 //! What few connections have at a time, in one box: to the others it is one empty pointer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use duplexer_proto::{Message, Time};
 
 use crate::driver::failure::Failure;
 use crate::driver::notes::Notes;
 use crate::pace::Pace;
+use crate::watch::Trace;
 
 /// The box, while there is something to put into it.
 #[derive(Default)]
@@ -14,6 +16,8 @@ pub(super) struct Seldom(Option<Box<Held>>);
 
 #[derive(Default)]
 struct Held {
+    /// Who is told of it, where somebody reads.
+    trace: Option<Arc<Trace>>,
     /// The first thing that went wrong.
     failure: Option<Failure>,
     /// Whole messages that arrived while only control frames were waited for.
@@ -49,8 +53,9 @@ pub(super) struct Used {
 
 impl Held {
     fn is_empty(&self) -> bool {
-        let Self { failure, inbox, notes, writer_by, unsent_bytes, used } = self;
-        failure.is_none()
+        let Self { trace, failure, inbox, notes, writer_by, unsent_bytes, used } = self;
+        trace.is_none()
+            && failure.is_none()
             && inbox.messages.is_empty()
             && notes.is_none()
             && writer_by.is_none()
@@ -60,6 +65,18 @@ impl Held {
 }
 
 impl Seldom {
+    /// Who is told of the connection.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        self.0.as_ref()?.trace.as_deref()
+    }
+
+    /// Sets who is.
+    pub(super) fn set_trace(&mut self, trace: Option<Arc<Trace>>) {
+        if trace.is_some() {
+            self.0.get_or_insert_default().trace = trace;
+        }
+    }
+
     /// The first thing that went wrong.
     #[inline]
     pub(super) fn failure(&self) -> Option<&Failure> {

@@ -167,9 +167,7 @@ impl Driver {
 
     /// Whether [`attend`](Driver::attend) has something to do and would replace another task's waker by the one of `cx`.
     pub(crate) fn is_unattended_but_awaited(&self, cx: &Context<'_>) -> bool {
-        !self.attended
-            && self.waiters.is_none()
-            && self.last_waiting.as_ref().is_some_and(|waker| !waker.will_wake(cx.waker()))
+        !self.attended && self.awaited && self.waiting.is_another(cx)
     }
 
     /// Attends to control frames and deadlines without waiting, unless a receiver has just done so: for a task that sends and

@@ -30,7 +30,7 @@ where
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);
     let mut driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
-    driver.watch.trace(trace.clone());
+    driver.trace(trace.clone());
     let shared = Shared::hosted(driver);
     let tracked = Tracker::socket(counted, &shared, accepted.seat, trace);
     let socket = WebSocket::new(shared.clone(), agreed);

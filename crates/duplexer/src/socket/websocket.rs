@@ -80,7 +80,7 @@ impl WebSocket {
 
     /// The same, told of where somebody reads.
     pub(crate) fn traced(self, trace: Option<Arc<Trace>>) -> Self {
-        self.sender.handle.now(|driver, _| driver.watch.trace(trace));
+        self.sender.handle.now(|driver, _| driver.trace(trace));
         self
     }
 

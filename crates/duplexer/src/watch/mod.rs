@@ -2,7 +2,8 @@
 //! by the driver as things happen; decides nothing.
 //!
 //! Without the feature `Meter` is empty and its methods do nothing. A connection keeps a trace only where `tracing` was enabled
-//! for this crate at info when it opened, so that an idle one pays a pointer otherwise.
+//! for this crate at info when it opened, which the
+//! driver keeps and names in each call.
 
 #[cfg(feature = "metrics")]
 mod meter;
@@ -11,7 +12,6 @@ mod no_meter;
 mod trace;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use duplexer_proto::{CloseCode, CloseInfo, MessageKind, Role};
@@ -25,18 +25,12 @@ pub(crate) use trace::Trace;
 /// Who looks at one open connection.
 pub(crate) struct Watch {
     meter: Meter,
-    trace: Option<Arc<Trace>>,
 }
 
 impl Watch {
     /// Begins with an open connection.
     pub(crate) fn new(role: Role) -> Self {
-        Self { meter: Meter::opened(role), trace: None }
-    }
-
-    /// Says who is at the other end.
-    pub(crate) fn trace(&mut self, trace: Option<Arc<Trace>>) {
-        self.trace = trace;
+        Self { meter: Meter::opened(role) }
     }
 
     /// Bytes were read.
@@ -64,9 +58,9 @@ impl Watch {
     }
 
     /// A message is over its limit and skipped.
-    pub(crate) fn message_skipped(&self, kind: MessageKind, bytes_max: u64) {
+    pub(crate) fn message_skipped(&self, kind: MessageKind, bytes_max: u64, trace: Option<&Trace>) {
         self.meter.message_skipped();
-        self.traced(|| tracing::debug!(?kind, bytes_max, "message skipped"));
+        traced(trace, || tracing::debug!(?kind, bytes_max, "message skipped"));
     }
 
     /// A ping has arrived.
@@ -80,9 +74,9 @@ impl Watch {
     }
 
     /// The last ping was answered.
-    pub(crate) fn answered(&self, rtt: Duration) {
+    pub(crate) fn answered(&self, rtt: Duration, trace: Option<&Trace>) {
         self.meter.answered(rtt);
-        self.traced(|| tracing::debug!(?rtt, "ping answered"));
+        traced(trace, || tracing::debug!(?rtt, "ping answered"));
     }
 
     /// The connection of an end in `role` is over. To be told once.
@@ -91,18 +85,19 @@ impl Watch {
         role: Role,
         info: Option<&CloseInfo>,
         cause: Option<&dyn fmt::Display>,
+        trace: Option<&Trace>,
     ) {
         let code = info.map_or(CloseCode::ABNORMAL, |info| info.reason.code());
         self.meter.closed(code);
-        let lasted = self.trace.as_ref().map(|trace| trace.lasted());
-        self.traced(|| trace::closed(role, info, cause, lasted));
+        let lasted = trace.map(Trace::lasted);
+        traced(trace, || trace::closed(role, info, cause, lasted));
     }
+}
 
-    /// Tells of something in the connection's span, where it has one.
-    fn traced(&self, tell: impl FnOnce()) {
-        match &self.trace {
-            Some(trace) => trace.in_span(tell),
-            None => tell(),
-        }
+/// Tells of something in the connection's span, where it has one.
+fn traced(trace: Option<&Trace>, tell: impl FnOnce()) {
+    match trace {
+        Some(trace) => trace.in_span(tell),
+        None => tell(),
     }
 }
