@@ -302,6 +302,6 @@ async fn an_idle_connection_of_a_server_holds_little() {
     }
     let peers_own = (live() - before) / CONNECTIONS;
     let each = both - peers_own;
-    // Of which the allocator makes some 1,500 resident.
-    assert!(each < 1350, "{each} bytes each");
+    // `duplexer echo`, whose handler's future is smaller, takes some 1,000, of which the allocator makes 1,110 resident.
+    assert!(each < 1160, "{each} bytes each");
 }
