@@ -19,9 +19,9 @@ struct Held {
     /// Who is told of it, where somebody reads.
     trace: Option<Arc<Trace>>,
     /// The first thing that went wrong.
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     /// Whole messages that arrived while only control frames were waited for.
-    inbox: Inbox,
+    inbox: Option<Box<Inbox>>,
     /// What has happened beside messages, for a user who asks for events.
     notes: Option<Notes>,
     /// When an open message writer has been idle for too long.
@@ -56,7 +56,7 @@ impl Held {
         let Self { trace, failure, inbox, notes, writer_by, unsent_bytes, used } = self;
         trace.is_none()
             && failure.is_none()
-            && inbox.messages.is_empty()
+            && inbox.is_none()
             && notes.is_none()
             && writer_by.is_none()
             && *unsent_bytes == 0
@@ -80,17 +80,17 @@ impl Seldom {
     /// The first thing that went wrong.
     #[inline]
     pub(super) fn failure(&self) -> Option<&Failure> {
-        self.0.as_ref()?.failure.as_ref()
+        self.0.as_ref()?.failure.as_deref()
     }
 
     /// Keeps what went wrong, unless something did before.
     pub(super) fn keep_failure(&mut self, failure: Failure) {
-        self.0.get_or_insert_default().failure.get_or_insert(failure);
+        self.0.get_or_insert_default().failure.get_or_insert_with(|| Box::new(failure));
     }
 
     /// Holds a message back.
     pub(super) fn keep_message(&mut self, message: Message) {
-        let inbox = &mut self.0.get_or_insert_default().inbox;
+        let inbox = self.0.get_or_insert_default().inbox.get_or_insert_default();
         inbox.bytes += message.len() + MESSAGE_CHARGE_BYTES;
         inbox.messages.push_back(message);
     }
@@ -98,7 +98,7 @@ impl Seldom {
     /// The first of the messages that were held back.
     #[inline]
     pub(super) fn take_message(&mut self) -> Option<Message> {
-        let inbox = &mut self.0.as_mut()?.inbox;
+        let inbox = self.0.as_mut()?.inbox.as_mut()?;
         let message = inbox.messages.pop_front()?;
         inbox.bytes -= message.len() + MESSAGE_CHARGE_BYTES;
         if inbox.messages.is_empty() {
@@ -110,19 +110,24 @@ impl Seldom {
     /// Drops those that are left.
     pub(super) fn drop_messages(&mut self) {
         if let Some(held) = &mut self.0 {
-            held.inbox = Inbox::default();
+            held.inbox = None;
             self.tidy();
         }
     }
 
     /// How many there are.
     pub(super) fn messages(&self) -> usize {
-        self.0.as_ref().map_or(0, |held| held.inbox.messages.len())
+        self.inbox().map_or(0, |inbox| inbox.messages.len())
     }
 
     /// What they take, in bytes.
     pub(super) fn messages_bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |held| held.inbox.bytes)
+        self.inbox().map_or(0, |inbox| inbox.bytes)
+    }
+
+    #[inline]
+    fn inbox(&self) -> Option<&Inbox> {
+        self.0.as_ref()?.inbox.as_deref()
     }
 
     /// The notes, where they are kept.
