@@ -375,7 +375,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The status of the server's response, where its first line has come whole, whatever followed.
+    /// The status of the server's response, where its first line has come whole in 256 bytes at most, whatever followed.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {

@@ -2,7 +2,8 @@
 //! whatever thread that is, and the next one is gathered into it: memory that the system has just handed out costs a fault for
 //! each of its pages, which is more than all else that is done to the bytes.
 //!
-//! Bounded in bytes, and what has not been wanted for a while is freed. Small messages never come here.
+//! Bounded in bytes, and what has not been wanted for a while is freed, once a connection of the thread looks at its timer. Small
+//! messages never come here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -109,7 +110,7 @@ pub(crate) const LARGE_BYTES_MIN: usize = 64 << 10;
 /// Most bytes that wait to be used again.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 /// How many times as large as what is likely to be needed a buffer may be.
-const SPARE_FACTOR_MAX: usize = 4;
+const SPARE_FACTOR_MAX: usize = 2;
 /// Buffers that nobody asked for in this time are freed.
 const UNWANTED_AFTER: Duration = Duration::from_secs(5);
 
@@ -149,7 +150,7 @@ mod tests {
         recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
         recycled.give(Vec::with_capacity(KEPT_BYTES_MAX));
         recycled.give(Vec::with_capacity(LARGE_BYTES_MIN));
-        let kept = recycled.take(1, 1 + KEPT_BYTES_MAX / 4).map(|buffer| buffer.capacity());
+        let kept = recycled.take(1, 1 + KEPT_BYTES_MAX / 2).map(|buffer| buffer.capacity());
         assert_eq!(kept, Some(KEPT_BYTES_MAX), "the large one stays");
         assert!(recycled.take(1, usize::MAX).is_none());
     }
@@ -164,7 +165,7 @@ mod tests {
             let found = recycled.take(min * LARGE_BYTES_MIN / 8, likely * LARGE_BYTES_MIN / 8);
             found.map(|buffer| buffer.capacity() / LARGE_BYTES_MIN)
         };
-        assert_eq!(take(1, 1), None, "all are over four times as large");
+        assert_eq!(take(1, 1), None, "all are over twice as large");
         assert_eq!(take(1, 9), Some(2), "the smallest that has room");
         assert_eq!(take(1, 80), Some(8), "else the largest");
         assert_eq!(take(16, 80), Some(4), "but room for what there is");

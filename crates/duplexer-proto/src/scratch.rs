@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::recycle::Recycled;
+use crate::time::Time;
 
 /// Buffers, contexts and masking keys that connections of one thread share.
 ///
@@ -66,6 +67,14 @@ impl Scratch {
             self.parts.len() - 1
         });
         self.parts[at].downcast_mut().expect("the part at this place was found or made as a T")
+    }
+
+    /// Frees large buffers that have not been needed for a while.
+    pub(crate) fn age(&mut self, now: Time) {
+        self.large.age(now);
+        if self.output.capacity() > BUFFER_BYTES_KEPT_MAX {
+            self.output = Vec::new();
+        }
     }
 
     /// The output buffer, emptied, and not larger than what is kept.

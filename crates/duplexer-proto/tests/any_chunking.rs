@@ -34,6 +34,7 @@ fn outcome(setup: &Setup, chunking: Chunking, input: &[u8]) -> Outcome {
     let mut end = setup.build();
     // All at once is compared with pieces: only the pieces, and only in some of their cuts, take the short way.
     end.singles = matches!(chunking, Chunking::Sizes(_));
+    end.direct = end.singles;
     end.chunking = chunking;
     let seen = without_failed_message(end.hears(input));
     let mut sent = end.sends();
@@ -98,6 +99,7 @@ fn chunkings() -> impl Strategy<Value = Chunking> {
         Just(Chunking::OneByte),
         vec(1..12_usize, 1..6).prop_map(Chunking::Sizes),
         vec(1..3000_usize, 1..6).prop_map(Chunking::Sizes),
+        vec(1..60_000_usize, 1..6).prop_map(Chunking::Sizes),
         (0..300_usize).prop_map(Chunking::SplitAt),
     ]
 }
@@ -107,6 +109,8 @@ fn payloads() -> impl Strategy<Value = Vec<u8>> {
         4 => "[a-zé€𝄞]{0,12}".prop_map(String::into_bytes),
         2 => vec(any::<u8>(), 0..20),
         1 => (100..400_usize).prop_map(|len| vec![b'x'; len]),
+        // Long enough to be received without a detour.
+        1 => (60_000..150_000_usize).prop_map(|len| content(len).into_bytes()),
         1 => (1..4000_usize).prop_map(compressed),
         // Blocks that say nothing: empty stored ones, and final ones.
         1 => (1..600_usize).prop_map(|blocks| [&b"\0\0\0\xff\xff".repeat(blocks)[..], b"\0"].concat()),
@@ -202,7 +206,7 @@ enum Deed {
 fn deeds() -> impl Strategy<Value = Deed> {
     let role = || select(vec![Role::Client, Role::Server]);
     let kind = select(vec![MessageKind::Text, MessageKind::Binary]);
-    let len = || prop_oneof![0..10_usize, 100..200_usize, 3000..9000_usize, 60_000..80_000_usize];
+    let len = || prop_oneof![0..10_usize, 100..200_usize, 3000..9000_usize, 60_000..150_000_usize];
     let boundary = select(vec![Boundary::Within, Boundary::Flush, Boundary::End]);
     let delivery = select(vec![
         Delivery::Whole,
@@ -275,7 +279,9 @@ fn act(end: &mut Endpoint, deed: &Deed) {
 type Conversation = (Vec<(Vec<Seen>, Vec<Seen>)>, Vec<(State, Option<CloseInfo>)>);
 
 fn converse(setup: &Setup, chunking: Chunking, deeds: &[Deed]) -> Conversation {
+    let direct = matches!(chunking, Chunking::Sizes(_));
     let mut pair = Pair::new(|role| Setup { role, ..setup.clone() }, chunking);
+    (pair.client.direct, pair.server.direct) = (direct, direct);
     let mut seen = Vec::new();
     for deed in deeds.iter().chain([&Deed::Settle]) {
         match deed {

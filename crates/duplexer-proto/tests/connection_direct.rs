@@ -144,6 +144,55 @@ fn what_was_written_directly_is_not_lost_when_the_rest_is_wanted_otherwise() {
     }
 }
 
+/// Writes `bytes` to their place, and asks for what comes of them but for the last ones.
+fn writes_and_asks_of_all_but_the_last(end: &mut Endpoint, bytes: &[u8]) {
+    let mut at = 0;
+    loop {
+        at += end.hears_direct(&bytes[at..]).expect("there is room");
+        if at == bytes.len() {
+            return;
+        }
+        assert_eq!(end.asks_again(), []);
+    }
+}
+
+#[test]
+fn a_rest_that_nobody_wants_begins_in_front_of_what_was_written_directly() {
+    let text = "€".repeat(LEN / 3);
+    for left in [0, 40_000] {
+        let (mut end, rest) = inside(Role::Server, 0x81, text.as_bytes());
+        let (written, behind) = rest.split_at(rest.len() - left);
+        writes_and_asks_of_all_but_the_last(&mut end, written);
+        end.connection.discard_rest();
+        assert_eq!(end.hears(behind), [], "{left} bytes left");
+        assert_eq!(end.connection.held_bytes(), 0);
+        assert_eq!(end.hears(frame(Role::Client, 0x81, "behind")), [support::text("behind")]);
+    }
+}
+
+#[test]
+fn what_was_written_directly_is_held_to_the_limit_of_who_takes_it() {
+    let mut end =
+        Setup::new(Role::Server).limits(|limits| limits.stream_bytes_max = 100_000).build();
+    end.direct = true;
+    let bytes = frame(Role::Client, 0x82, payload(120_000));
+    assert_eq!(end.hears(&bytes[..40_000]), []);
+    writes_and_asks_of_all_but_the_last(&mut end, &bytes[40_000..]);
+    end.delivery = Delivery::Chunks;
+    let error = MessageError::TooBig { max: 100_000, setting: "stream_bytes_max" };
+    assert_eq!(end.asks_again(), [support::fault(error)]);
+}
+
+#[test]
+fn a_buffer_that_was_used_before_is_charged_by_what_came() {
+    let mut end = direct(Role::Server);
+    drop(end.hears(frame(Role::Client, 0x82, payload(2 << 20))));
+    let begun = header(Role::Client, 0x82, 2 << 20);
+    assert_eq!(end.hears([begun, vec![0; 50_000]].concat()), []);
+    let held = end.connection.held_bytes();
+    assert!((50_000..200_000).contains(&held), "{held} bytes");
+}
+
 #[test]
 fn the_next_large_message_is_gathered_where_the_last_one_was() {
     let bytes = frame(Role::Client, 0x82, payload(1 << 20));

@@ -12,7 +12,7 @@ use allocations::{Counting, live, peak_of};
 use duplexer_proto::extension::{Boundary, Extension};
 use duplexer_proto::{
     Connection, Delivery, Event, Keepalive, Limits, MessageError, MessageKind, Oversize, Role,
-    SendOptions, State,
+    SendOptions, State, Time,
 };
 use support::{Endpoint, Seen, Setup, fixed_mask_scratch, frame, header};
 
@@ -107,6 +107,24 @@ fn an_idle_connection_holds_nothing() {
 fn a_connection_itself_is_small() {
     // What few connections have is behind pointers.
     assert!(size_of::<Connection>() <= 160, "{} bytes", size_of::<Connection>());
+}
+
+#[test]
+fn the_buffer_of_a_large_message_is_freed_when_no_other_has_needed_it_for_a_while() {
+    let mut end = Setup::new(Role::Server).build();
+    end.chunking = support::Chunking::Sizes(vec![100_000]);
+    end.hears_frame(0x82, "");
+    let before = live();
+    drop(end.hears_frame(0x82, vec![0; 1 << 20]));
+    let heard = live() - before;
+    assert!(heard > MIB, "the buffer waits for the next one: {heard} bytes");
+    let first = end.connection.next_timeout(Time::ORIGIN).expect("keepalive is on");
+    assert_eq!(end.connection.handle_timeout(first, &mut end.scratch), None);
+    assert!(live() - before >= heard, "it was needed since the last look");
+    end.hears_frame(0x8a, "");
+    let second = end.connection.next_timeout(first).expect("keepalive is on");
+    assert_eq!(end.connection.handle_timeout(second, &mut end.scratch), None);
+    assert!(live() - before < heard - MIB + KIB, "{} of {heard} bytes", live() - before);
 }
 
 #[test]

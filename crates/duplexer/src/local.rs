@@ -133,3 +133,48 @@ pub(crate) const READ_BYTES: usize = 256 << 10;
 const BUFFERS_KEPT_MAX: usize = 4;
 /// How often read buffers that lie about are freed.
 const REST_EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lent_buffer_comes_back_when_the_last_piece_in_it_is_dropped() {
+        let mut local = Local::new();
+        let buffer = local.take_buffer();
+        let place = buffer.as_ptr();
+        let lent = local.lend_buffer(buffer);
+        let piece = lent.slice(5..10);
+        drop(lent);
+        assert!(local.returned.lock().is_empty(), "a piece is still there");
+        std::thread::spawn(move || drop(piece)).join().expect("it only drops");
+        let back = local.take_buffer();
+        assert_eq!(back.as_ptr(), place);
+    }
+
+    #[test]
+    fn only_so_many_read_buffers_are_kept_and_none_of_another_length() {
+        let mut local = Local::new();
+        let buffers: Vec<_> = (0..BUFFERS_KEPT_MAX + 2).map(|_| local.take_buffer()).collect();
+        let lent: Vec<_> = buffers.into_iter().map(|buffer| local.lend_buffer(buffer)).collect();
+        drop(lent);
+        assert_eq!(local.returned.lock().len(), BUFFERS_KEPT_MAX);
+        local.returned.lock().clear();
+        drop(local.lend_buffer(vec![0; READ_BYTES - 1].into()));
+        assert!(local.returned.lock().is_empty());
+    }
+
+    #[test]
+    fn buffers_that_lie_about_are_freed_after_a_while() {
+        let mut local = Local::new();
+        let buffers = [local.take_buffer(), local.take_buffer(), local.take_buffer()];
+        let [lent, first, second] = buffers;
+        drop(local.lend_buffer(lent));
+        local.give_buffer(first);
+        local.give_buffer(second);
+        local.rest(Time::ORIGIN + REST_EVERY / 2);
+        assert_eq!((local.returned.lock().len(), local.buffers.len()), (1, 2));
+        local.rest(Time::ORIGIN + REST_EVERY);
+        assert_eq!((local.returned.lock().len(), local.buffers.len()), (0, 1));
+    }
+}

@@ -1,5 +1,6 @@
 //! The property of cancel safety: whatever futures are dropped after whichever poll, over a transport that moves one byte at a
-//! time and is not ready after each, each end receives what the other has certainly sent, whole, once and in order.
+//! time and is not ready after each, each end receives what the other has certainly sent, whole, once and in order. That is for all ways of
+//! sending, receiving, streaming and closing of a connection that is open; `Stream`, `Sink`, `into_io` and `events` are made of the same.
 
 mod support;
 
@@ -9,8 +10,8 @@ use std::task::Poll;
 
 use duplexer::testing::{Faulty, Pair};
 use duplexer::{
-    Client, CloseCode, Deflate, Message, MessageKind, Receiver, SendOptions, Sender, Server,
-    WebSocket,
+    Client, CloseCode, Deflate, Message, MessageKind, Prepared, Receiver, SendOptions, Sender,
+    Server, WebSocket,
 };
 use futures_util::FutureExt;
 use proptest::prelude::*;
@@ -55,6 +56,7 @@ enum Way {
     Feed,
     Flush,
     Try,
+    Prepared,
     Pieces,
     Ping,
     Ready,
@@ -67,6 +69,7 @@ fn way() -> impl Strategy<Value = Way> {
         Just(Way::Feed),
         Just(Way::Flush),
         Just(Way::Try),
+        Just(Way::Prepared),
         Just(Way::Pieces),
         Just(Way::Ping),
         Just(Way::Ready),
@@ -136,6 +139,10 @@ async fn act(
             polls.polls(sender.send_with(whole, options)).await.is_some()
         }
         Way::Feed => polls.polls(sender.feed(whole)).await.is_some(),
+        Way::Prepared => {
+            let prepared = Prepared::new(whole);
+            polls.polls(sender.send_prepared(&prepared)).await.is_some()
+        }
         Way::Try => {
             let ready = polls.polls(sender.ready()).await.is_some();
             ready && sender.try_send(whole).is_ok()

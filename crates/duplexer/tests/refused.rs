@@ -134,8 +134,14 @@ async fn a_refusal_whose_body_is_cut_off_by_a_reset_is_still_a_refusal() {
         panic!("{opened:?}")
     };
     assert_eq!((response.status(), &response.body()[..]), (StatusCode::FORBIDDEN, &b"no entr"[..]));
-    // Before there was a whole head, it is the transport that failed.
-    let io = tokio::io::join(answer[..20].chain(Reset), tokio::io::sink());
+    // Of a head that is cut off so the beginning is shown, with its status.
+    let io = tokio::io::join(answer[..24].chain(Reset), tokio::io::sink());
+    let opened = Client::default().connect_over(io, "ws://example.com/").await;
+    let Err(ConnectError::Handshake(error)) = opened else { panic!("{opened:?}") };
+    assert_eq!(error.status(), Some(StatusCode::FORBIDDEN));
+    assert!(matches!(error, HandshakeError::Closed { received_bytes: 24, .. }), "{error:?}");
+    // Where nothing came, it is the transport that failed.
+    let io = tokio::io::join(Reset, tokio::io::sink());
     let opened = Client::default().connect_over(io, "ws://example.com/").await;
     assert!(matches!(opened, Err(ConnectError::Io(_))), "{opened:?}");
 }

@@ -54,6 +54,37 @@ async fn pieces_come_as_they_arrive_from_inside_a_frame() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_pieces_are_whole_whenever_and_wherever_they_are_dropped() {
+    // From half a read buffer on a piece takes the buffer along, which comes back from another thread and is read into again.
+    let (mut socket, mut peer) = client_with(&Client::default(), "", 4 << 20).await;
+    let message: Vec<u8> = (0..=250).cycle().take(600_000).collect();
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut bytes = peer.frame(0x82, &message);
+        bytes.extend(peer.frame(0x89, "?"));
+        bytes.extend(peer.frame(0x81, "behind"));
+        peer.sends_bytes(bytes).await;
+        let mut reader = begun(&mut socket).await;
+        let mut pieces = Vec::new();
+        while let Some(piece) = reader.chunk().await.expect("open") {
+            pieces.push(piece);
+        }
+        drop(reader);
+        assert!(pieces.iter().any(|piece| piece.len() >= 128 << 10), "large ones are among them");
+        assert_eq!(socket.recv().await.expect("open"), Some("behind".into()));
+        assert!(
+            socket.recv().now_or_never().is_none(),
+            "nothing more, but time to answer the ping"
+        );
+        assert_eq!(peer.hears().await, Frame::new(0x8a, "?"));
+        kept.push(pieces.clone());
+        std::thread::spawn(move || drop(pieces)).join().expect("it only drops");
+        assert!(kept.iter().all(|pieces| pieces.concat() == message));
+        kept.truncate(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn fragments_are_one_message_and_the_next_is_another() {
     let (mut socket, mut peer) = client().await;
     for (first, text) in [(0x01, "Hel"), (0x00, ""), (0x00, "l"), (0x80, "o"), (0x81, "you")] {

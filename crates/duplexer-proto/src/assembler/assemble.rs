@@ -50,7 +50,7 @@ impl Assembler {
 
     /// Bytes that the message takes that has begun and not ended.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.whole.capacity())
+        self.open.as_ref().map_or(0, |open| open.whole.held_bytes())
     }
 
     /// Whether payload may be asked for again although no byte of the frame is left.
@@ -62,7 +62,7 @@ impl Assembler {
     pub(crate) fn discard_rest(&mut self) {
         if let Some(open) = self.open.as_mut().filter(|open| open.rest == Rest::Wanted) {
             open.rest = Rest::Unwanted;
-            open.whole = Gathered::default();
+            open.whole.drop_settled();
         }
     }
 
@@ -101,25 +101,31 @@ impl Assembler {
         &mut self,
         left: u64,
         delivery: Delivery,
+        limits: &Limits,
         scratch: &mut Scratch,
     ) -> Result<Piece, MessageError> {
         let open = self.open.as_mut().expect("only a message that has begun has unsettled bytes");
+        let bound = Bound::of(delivery, open.rest, open.delivered, limits);
+        let delivery = open.delivery(delivery);
         let last = open.fin && left == 0;
         let unsettled = open.whole.unsettled().map_or(0, |bytes| bytes.len());
         // Out of the message for the check, which counts in it.
         let whole = open.whole.take();
         let checked = open.check(&whole[whole.len() - unsettled..], last);
         open.whole.put(whole);
-        checked?;
-        if !last {
-            return Ok(Piece::More);
-        }
+        checked.and_then(|()| bound.check(open.charged))?;
         let piece = match delivery {
+            Delivery::Discard => {
+                open.whole = Gathered::default();
+                Piece::More
+            }
+            Delivery::Whole | Delivery::Chunks | Delivery::Hold { .. } if !last => Piece::More,
             Delivery::Whole | Delivery::Hold { .. } => open.message(scratch),
             Delivery::Chunks => open.hand_out(scratch, true),
-            Delivery::Discard => Piece::More,
         };
-        self.open = None;
+        if last {
+            self.open = None;
+        }
         Ok(piece)
     }
 
@@ -381,7 +387,11 @@ impl Open {
     }
 
     fn message(&mut self, scratch: &Scratch) -> Piece {
-        let bytes = self.whole.lend(scratch);
+        let bytes = match self.active.is_empty() {
+            true => scratch.large.lend(self.whole.take()),
+            // An extension's output does not come from there either.
+            false => self.whole.take().into(),
+        };
         // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
         let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {
             true => MessageKind::Binary,

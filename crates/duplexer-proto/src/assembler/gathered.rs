@@ -1,7 +1,7 @@
 //! The bytes of a message that is gathered: copied from the input, or received straight to their place. Grows with what arrives.
 
+use bytes::BufMut as _;
 use bytes::buf::Limit;
-use bytes::{BufMut as _, Bytes};
 
 use crate::recycle::LARGE_BYTES_MIN;
 use crate::scratch::Scratch;
@@ -23,8 +23,17 @@ impl Gathered {
         self.bytes.len()
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.bytes.capacity()
+    /// Bytes that they take. Of a buffer that was used before, and is larger than what has come explains, only what does: the rest is
+    /// the thread's.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity().min(2 * (self.bytes.len() + DIRECT_BYTES_MIN))
+    }
+
+    /// Drops what is settled, unless something behind it is not: then all waits for that.
+    pub(super) fn drop_settled(&mut self) {
+        if self.settled == self.bytes.len() {
+            *self = Self::default();
+        }
     }
 
     /// Takes all bytes.
@@ -37,11 +46,6 @@ impl Gathered {
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
         self.settled = bytes.len();
         self.bytes = bytes;
-    }
-
-    /// Takes all bytes as a message's.
-    pub(super) fn lend(&mut self, scratch: &Scratch) -> Bytes {
-        scratch.large.lend(self.take())
     }
 
     /// Appends settled bytes of a frame of which `left` more follow; `fin`, of the message's last frame.

@@ -221,7 +221,7 @@ impl Connection {
     /// Does what the time demands: sends a ping, or gives the peer up. All that has arrived by `now` must have been
     /// received first, so that a busy caller does not take a living peer for lost.
     pub fn handle_timeout(&mut self, now: Time, scratch: &mut Scratch) -> Option<Timeout> {
-        scratch.large.age(now);
+        scratch.age(now);
         match self.liveness.due(now) {
             Due::Nothing => None,
             Due::Ping(number) => {

@@ -17,7 +17,7 @@ use crate::scratch::Scratch;
 pub(crate) struct Queue {
     /// What is not in the tail: large payloads, and what stands before them. Boxed, since few connections have any.
     segments: Option<Box<Segments>>,
-    /// Small frames behind the segments, each whole but for a header whose payload is about to follow.
+    /// Small frames behind the segments, each whole.
     tail: Vec<u8>,
     /// Bytes of the first segment (or of the tail) that were written.
     written: usize,

@@ -13,6 +13,7 @@ use crate::connection::state::State;
 use crate::frame::{FrameError, Header, Opcode, Single};
 use crate::mask::mask;
 use crate::message::{Message, MessageKind};
+use crate::recycle::LARGE_BYTES_MIN;
 use crate::scratch::Scratch;
 
 /// An event, with places instead of the bytes there.
@@ -280,7 +281,7 @@ impl Connection {
         self.decoder.take(there);
         let left = self.decoder.remaining();
         self.decoder.in_frame = left > 0;
-        Ok(match self.assembler.settle(left, delivery, scratch)? {
+        Ok(match self.assembler.settle(left, delivery, &self.limits, scratch)? {
             Piece::More | Piece::Stalled => None,
             piece @ (Piece::Message(_) | Piece::Chunk { .. } | Piece::Skipped { .. }) => {
                 Some(Found::of(piece, 0..0))
@@ -297,7 +298,13 @@ impl Connection {
             Delivery::Chunks | Delivery::Discard => return None,
         };
         let alone = header.fin && header.rsv.is_empty() && !self.assembler.is_open();
-        if alone && header.payload_len <= bytes_max { header.opcode.message_kind() } else { None }
+        // A large one is gathered where another one was.
+        let small = header.payload_len < LARGE_BYTES_MIN as u64;
+        if alone && small && header.payload_len <= bytes_max {
+            header.opcode.message_kind()
+        } else {
+            None
+        }
     }
 
     /// Unmasks a frame that is there whole.

@@ -239,9 +239,15 @@ impl Client {
             };
             let len = match read {
                 Ok(len) => len,
-                // Nor is one whose body is cut off by a reset anything else.
-                Err(_) if handshake.refusal().is_some() => 0,
-                Err(error) => return Err(ConnectError::transport(error, trail.uri())),
+                // Nor is one whose body is cut off by a reset anything else, and of a head that is cut off so the beginning tells more.
+                Err(error) => {
+                    return Err(match handshake.receive_end() {
+                        HandshakeError::Closed { received_bytes: 0, .. } => {
+                            ConnectError::transport(error, trail.uri())
+                        }
+                        told => told.into(),
+                    });
+                }
             };
             if len == 0 {
                 return Err(handshake.receive_end().into());

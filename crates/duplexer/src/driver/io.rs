@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::BufMut as _;
 use duplexer_proto::{CloseCode, Connection, End, Fault, State, Time, Timeout};
 use tokio::io::AsyncWrite;
 use tokio::task::coop;
@@ -191,6 +192,7 @@ impl Driver {
             && self.input.is_empty()
             && let Some(mut room) = self.conn.room(&local.scratch)
         {
+            let mut room = (&mut room).limit((TURN_BYTES_MAX - self.turn_bytes) as usize);
             poll_read_buf(Pin::new(transport), cx, &mut room)
         } else {
             self.input.poll_fill(transport, local, cx)

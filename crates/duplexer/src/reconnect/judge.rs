@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use duplexer_proto::{CloseInfo, End, HandshakeError};
-use http::Response;
 use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
 
 use crate::client::ConnectError;
 use crate::dial::{ProxyFault, SocksFault};
@@ -105,18 +105,26 @@ fn of_handshake(error: &HandshakeError) -> Decision {
     match error {
         HandshakeError::Closed { .. } | HandshakeError::TimedOut { .. } => Decision::Retry,
         HandshakeError::Refused(response) => of_response(response),
-        _ => Decision::Stop,
+        HandshakeError::Invalid { response, .. } => of_response(response),
+        // What else is wrong with it does not make a server that is down another one.
+        HandshakeError::Head { .. } if error.status().is_some_and(may_pass) => Decision::Retry,
+        // The protocol's crate may know more of them than this one.
+        HandshakeError::Head { .. } | _ => Decision::Stop,
     }
 }
 
 fn of_response<B>(response: &Response<B>) -> Decision {
-    let status = response.status();
-    if !status.is_server_error() && !matches!(status.as_u16(), 408 | 425 | 429) {
+    if !may_pass(response.status()) {
         return Decision::Stop;
     }
     let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let after = header.and_then(|header| retry_after(header, SystemTime::now()));
     after.map_or(Decision::Retry, Decision::RetryAfter)
+}
+
+/// Whether a server that answers so may answer otherwise later.
+fn may_pass(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
 /// RFC 9110 §10.2.3: a number of seconds, or a date.
