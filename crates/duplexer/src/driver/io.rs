@@ -105,6 +105,11 @@ impl Driver {
         self.seldom.set_trace(trace);
     }
 
+    /// Who that is.
+    pub(crate) fn told(&self) -> Option<Arc<Trace>> {
+        self.seldom.trace_shared()
+    }
+
     /// Writes what waits. Ready when nothing does, or when nothing can be written any more.
     #[inline]
     pub(crate) fn poll_write_out(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {

@@ -70,6 +70,11 @@ impl Seldom {
         self.0.as_ref()?.trace.as_deref()
     }
 
+    /// The same, to keep.
+    pub(super) fn trace_shared(&self) -> Option<Arc<Trace>> {
+        self.0.as_ref()?.trace.clone()
+    }
+
     /// Sets who is.
     pub(super) fn set_trace(&mut self, trace: Option<Arc<Trace>>) {
         if trace.is_some() {

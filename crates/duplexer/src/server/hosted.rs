@@ -79,7 +79,8 @@ where
         tracked: SocketGuard,
     ) -> Self {
         let called = || std::panic::catch_unwind(AssertUnwindSafe(handler));
-        let called = match tracked.trace() {
+        let trace = told(&tracked, &shared);
+        let called = match &trace {
             Some(trace) => trace.in_span(called),
             None => called(),
         };
@@ -89,14 +90,14 @@ where
         };
         let hosted = Self { handler, shared, tracked };
         if let Some(panic) = panic {
-            let (code, reason) = panicked(&*panic, hosted.tracked.trace().as_deref());
+            let (code, reason) = panicked(&*panic, trace.as_deref());
             hosted.close(code, reason);
         }
         hosted
     }
 
     /// Polls the handler.
-    fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+    fn poll_handler(mut self: Pin<&mut Self>, cx: &mut Context<'_>, trace: Option<&Trace>) {
         let mut this = self.as_mut().project();
         let Projected::Runs { future, .. } = this.handler.as_mut().project() else { return };
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
@@ -105,14 +106,14 @@ where
             Ok(Poll::Ready(outcome)) => match outcome.outcome() {
                 Ok(()) => (CloseCode::NORMAL, ""),
                 Err(error) => {
-                    match this.tracked.trace() {
+                    match trace {
                         Some(trace) => trace.handler_failed(&error),
                         None => tracing::info!(%error, "handler failed"),
                     }
                     (CloseCode::INTERNAL_ERROR, "internal error")
                 }
             },
-            Err(panic) => panicked(&*panic, this.tracked.trace().as_deref()),
+            Err(panic) => panicked(&*panic, trace),
         };
         this.handler.set(Handler::Ended);
         // A handler that ended well may have given its socket away; one that failed may not keep it.
@@ -153,6 +154,12 @@ where
     }
 }
 
+/// Who is told of a connection, where somebody reads.
+#[inline]
+fn told(tracked: &SocketGuard, shared: &Shared) -> Option<Arc<Trace>> {
+    if tracked.is_traced() { shared.now(|driver, _| driver.told()) } else { None }
+}
+
 /// Reports a panic; tells what to close with.
 fn panicked(panic: &(dyn Any + Send), trace: Option<&Trace>) -> (CloseCode, &'static str) {
     let said = panic.downcast_ref::<&str>().copied();
@@ -172,9 +179,9 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.tracked.trace() {
-            Some(trace) => trace.in_span(|| self.poll_hosted(cx)),
-            None => self.poll_hosted(cx),
+        match told(&self.tracked, &self.shared) {
+            Some(trace) => trace.in_span(|| self.poll_hosted(cx, Some(&trace))),
+            None => self.poll_hosted(cx, None),
         }
     }
 }
@@ -183,7 +190,11 @@ impl<F> Hosted<F>
 where
     F: Future<Output: HandlerOutcome>,
 {
-    fn poll_hosted(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_hosted(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        trace: Option<&Trace>,
+    ) -> Poll<()> {
         self.shared.host(cx);
         // What is sent from here on stays in the queue, until `poll_written`.
         let _corked = Corked::enter(self.shared.id());
@@ -192,7 +203,7 @@ where
             Phase::Closing => self.close(CloseCode::GOING_AWAY, "the server is shutting down"),
             Phase::Dropping => self.shared.now(|driver, _| driver.abort()),
         }
-        self.as_mut().poll_handler(cx);
+        self.as_mut().poll_handler(cx, trace);
         if self.shared.is_released() {
             self.close(CloseCode::NORMAL, "");
         }

@@ -30,9 +30,10 @@ where
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);
     let mut driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
-    driver.trace(trace.clone());
+    let traced = trace.is_some();
+    driver.trace(trace);
     let shared = Shared::hosted(driver);
-    let tracked = Tracker::socket(counted, &shared, accepted.seat, trace);
+    let tracked = Tracker::socket(counted, &shared, accepted.seat, traced);
     let socket = WebSocket::new(shared.clone(), agreed);
     Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }

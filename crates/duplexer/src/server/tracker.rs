@@ -9,7 +9,6 @@ use tokio::sync::watch;
 
 use crate::handle::Shared;
 use crate::server::caps::Seat;
-use crate::watch::Trace;
 
 /// How far a server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +49,9 @@ impl Tracker {
         task: TaskGuard,
         shared: &Arc<Shared>,
         seat: Option<Box<Seat>>,
-        trace: Option<Arc<Trace>>,
+        traced: bool,
     ) -> SocketGuard {
-        let traced = trace.is_some();
-        let beside = (traced || seat.is_some()).then(|| Box::new(Beside { _seat: seat, trace }));
-        let key = task.0.lock().insert(Tracked { shared: Arc::downgrade(shared), beside });
+        let key = task.0.lock().insert(Tracked { shared: Arc::downgrade(shared), _seat: seat });
         let key = u32::try_from(key).expect("there are fewer connections");
         SocketGuard { task, key, traced }
     }
@@ -135,15 +132,8 @@ impl Drop for TaskGuard {
 /// An open connection, as the tracker knows it. As large as a free place for one.
 struct Tracked {
     shared: Weak<Shared>,
-    beside: Option<Box<Beside>>,
-}
-
-/// What few servers' connections have.
-struct Beside {
-    /// What it is counted as.
+    /// What it is counted as, where its server counts.
     _seat: Option<Box<Seat>>,
-    /// Who is told of its handler.
-    trace: Option<Arc<Trace>>,
 }
 
 /// An open connection, until it is dropped.
@@ -151,21 +141,15 @@ pub(crate) struct SocketGuard {
     task: TaskGuard,
     /// Where the tracker knows it.
     key: u32,
-    /// Somebody is told of its handler.
+    /// Somebody is told of it.
     traced: bool,
 }
 
 impl SocketGuard {
-    /// Who is told of the handler, where somebody reads.
+    /// Whether somebody is told of the connection: its driver knows who.
     #[inline]
-    pub(crate) fn trace(&self) -> Option<Arc<Trace>> {
-        if self.traced { self.look_up_trace() } else { None }
-    }
-
-    #[cold]
-    fn look_up_trace(&self) -> Option<Arc<Trace>> {
-        let sockets = self.task.0.lock();
-        sockets.get(self.key as usize)?.beside.as_ref()?.trace.clone()
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     /// How far the server is on its way out.
