@@ -112,6 +112,7 @@ impl Run {
                     driver.connection.transport_ended(End::Remote);
                     *cut = true;
                 }
+                2 => large(driver, input)?,
                 _ => {}
             },
             _ => driver.connection.discard_rest(),
@@ -141,6 +142,28 @@ impl Run {
             Err(error) => assert!(!is_open, "{error}"),
         }
     }
+}
+
+/// A large message comes: its beginning as input, the rest straight to its place as far as there is room, and what is wanted of it
+/// may change before anybody asks.
+fn large(driver: &mut Driver, input: &mut Unstructured<'_>) -> Result<()> {
+    let first = if input.arbitrary()? { 0x81 } else { 0x02 };
+    let bytes = wire::frame(driver.connection.role().peer(), first, &[b'x'; 100_000]);
+    let (begun, mut rest) = bytes.split_at(input.int_in_range(1..=60_000)?);
+    driver.hear(begun);
+    while !rest.is_empty() {
+        let piece = input.int_in_range(1_000..=60_000)?.min(rest.len());
+        let taken = driver.hear_direct(&rest[..piece]);
+        match input.int_in_range(0..=9_u8)? {
+            0 => driver.connection.discard_rest(),
+            1 => driver.delivery = delivery(input)?,
+            _ => {}
+        }
+        // Where there was no room, or less, they are input.
+        driver.hear(&rest[taken..piece]);
+        rest = &rest[piece..];
+    }
+    Ok(())
 }
 
 fn message(input: &mut Unstructured<'_>) -> Result<Message> {

@@ -5,10 +5,12 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
+use bytes::BufMut as _;
 use duplexer_proto::extension::deflate::Deflate;
 use duplexer_proto::extension::{Extension, Negotiator};
 use duplexer_proto::{
-    Connection, Delivery, Event, Fault, Keepalive, Limits, MessageKind, Role, Scratch, State,
+    Connection, Delivery, Event, Fault, Keepalive, Limits, MessageKind, Oversize, Role, Scratch,
+    State,
 };
 
 use crate::wire;
@@ -33,7 +35,11 @@ impl Setup {
             _ => Some(Deflate::takeover().server_window_bits(8).client_window_bits(9)),
         };
         let mut limits = Limits::default();
-        if input.arbitrary()? {
+        let chosen: u8 = input.arbitrary()?;
+        if chosen & 2 != 0 {
+            limits.oversize = Oversize::Skip;
+        }
+        if chosen & 1 != 0 {
             limits.message_bytes_max = 200;
             limits.stream_bytes_max = 300;
             limits.frame_bytes_max = 150;
@@ -88,6 +94,7 @@ pub(crate) enum Seen {
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(u16, String),
+    Skipped(MessageKind, u64),
     Fault(Fault),
 }
 
@@ -145,6 +152,18 @@ impl Driver {
             "{} bytes are not taken",
             self.pending.len()
         );
+    }
+
+    /// Puts the front of `bytes` straight into the message that is gathered, and tells how many those were; none where
+    /// there is no room.
+    pub(crate) fn hear_direct(&mut self, bytes: &[u8]) -> usize {
+        if !self.pending.is_empty() {
+            return 0;
+        }
+        let Some(mut room) = self.connection.room(&self.scratch) else { return 0 };
+        let taken = room.remaining_mut().min(bytes.len());
+        room.put_slice(&bytes[..taken]);
+        taken
     }
 
     /// Writes at most `max` bytes of what waits.
@@ -210,6 +229,7 @@ fn own(event: Event<'_>) -> Seen {
         Event::Ping(payload) => Seen::Ping(payload.into()),
         Event::Pong(payload) => Seen::Pong(payload.into()),
         Event::Close(reason) => Seen::Close(reason.code().as_u16(), reason.text().into()),
+        Event::Skipped { kind, bytes_max } => Seen::Skipped(kind, bytes_max),
         other => panic!("an event that the fuzzers do not know: {other:?}"),
     }
 }
