@@ -26,7 +26,9 @@ impl Gathered {
     /// Bytes that they take. Of a buffer that was used before, and is larger than what has come explains, only what does: the rest is
     /// the thread's.
     pub(super) fn held_bytes(&self) -> usize {
-        self.bytes.capacity().min(2 * (self.bytes.len() + DIRECT_BYTES_MIN))
+        self.bytes
+            .capacity()
+            .min(self.bytes.len().saturating_add(DIRECT_BYTES_MIN).saturating_mul(2))
     }
 
     /// Drops what is settled, unless something behind it is not: then all waits for that.
@@ -95,7 +97,8 @@ impl Gathered {
             return;
         }
         // Many small frames must not move the message each time; the last frame's end is known.
-        let often = if fin { 0 } else { self.bytes.capacity() + self.bytes.capacity() / 2 };
+        let held = self.bytes.capacity();
+        let often = if fin { 0 } else { held.saturating_add(held / 2) };
         let capacity = needed.saturating_add(left.min(needed)).max(often);
         self.bytes.reserve_exact(capacity - self.bytes.len());
     }
