@@ -1,6 +1,7 @@
 //! A message encoded once and sent to many (the server's side, where nothing is masked): the plain frame, and one
 //! transformed frame for each way in which connections would encode it alike. Connections hold references.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -48,26 +49,26 @@ impl Prepared {
         chain: &mut Chain,
         active: Rsv,
         scratch: &mut Scratch,
-    ) -> Option<Bytes> {
+    ) -> Option<Cow<'_, Bytes>> {
         let Inner { message, plain, transformed } = &*self.0;
         let frame =
             Frame { fin: true, rsv: active, opcode: Opcode::first_of(message.kind()), mask: None };
         if active.is_empty() {
             let encode = || frame_bytes(frame, message.as_bytes()).into();
-            return Some(plain.get_or_init(encode).clone());
+            return Some(Cow::Borrowed(plain.get_or_init(encode)));
         }
         let class = chain.share_class(active)?;
         let mut known = transformed.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|(rsv, of, _)| (*rsv, *of) == (active, class));
         if let Some((_, _, frame)) = found {
-            return Some(frame.clone());
+            return Some(Cow::Owned(frame.clone()));
         }
         let mut payload = scratch.take_buffer();
         chain.encode(active, message.as_bytes(), Boundary::End, scratch, &mut payload);
         let encoded = Bytes::from(frame_bytes(frame, &payload));
         scratch.give_buffer(payload);
         known.push((active, class, encoded.clone()));
-        Some(encoded)
+        Some(Cow::Owned(encoded))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use crate::recycle::Recycled;
 use crate::time::Time;
@@ -19,6 +20,10 @@ use crate::time::Time;
 /// ```
 pub struct Scratch {
     buffers: Vec<Vec<u8>>,
+    /// Their capacities in all.
+    buffers_bytes: usize,
+    /// When buffers were last freed.
+    rested: Time,
     parts: Vec<Box<dyn Any + Send>>,
     mask_key: Box<dyn FnMut() -> [u8; 4] + Send>,
     /// What large messages are gathered into.
@@ -32,6 +37,8 @@ impl Scratch {
     pub fn new(mask_key: impl FnMut() -> [u8; 4] + Send + 'static) -> Self {
         Self {
             buffers: Vec::new(),
+            buffers_bytes: 0,
+            rested: Time::ORIGIN,
             parts: Vec::new(),
             mask_key: Box::new(mask_key),
             large: Recycled::default(),
@@ -42,16 +49,21 @@ impl Scratch {
     /// An empty buffer, with the capacity of one given back earlier where there is one.
     #[must_use]
     pub fn take_buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.buffers_bytes -= buffer.capacity();
+        buffer
     }
 
     /// Takes a buffer back for later use, or frees it when enough are kept or it has grown large.
     pub fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        if (1..=BUFFER_BYTES_KEPT_MAX).contains(&buffer.capacity())
+        let bytes = buffer.capacity();
+        if (1..=BUFFER_BYTES_KEPT_MAX).contains(&bytes)
             && self.buffers.len() < BUFFERS_KEPT_MAX
+            && self.buffers_bytes + bytes <= BUFFERS_BYTES_KEPT_MAX
         {
             buffer.clear();
             self.buffers.push(buffer);
+            self.buffers_bytes += bytes;
         }
     }
 
@@ -69,9 +81,14 @@ impl Scratch {
         self.parts[at].downcast_mut().expect("the part at this place was found or made as a T")
     }
 
-    /// Frees large buffers that have not been needed for a while.
+    /// Frees large buffers that have not been needed for a while, and most of the others now and then.
     pub(crate) fn age(&mut self, now: Time) {
         self.large.age(now);
+        if now.since(self.rested) >= REST_EVERY {
+            self.rested = now;
+            self.buffers.truncate(BUFFERS_RESTED_MAX);
+            self.buffers_bytes = self.buffers.iter().map(Vec::capacity).sum();
+        }
         if self.output.capacity() > BUFFER_BYTES_KEPT_MAX {
             self.output = Vec::new();
         }
@@ -99,5 +116,46 @@ impl fmt::Debug for Scratch {
 
 /// Largest capacity of a buffer that is kept, in bytes.
 const BUFFER_BYTES_KEPT_MAX: usize = 256 << 10;
-/// Most buffers kept at a time.
-const BUFFERS_KEPT_MAX: usize = 16;
+/// Most buffers kept at a time: as many as one handler may be sending to, in a room, say.
+const BUFFERS_KEPT_MAX: usize = 4096;
+/// How often most of them are freed, and how many stay.
+const REST_EVERY: Duration = Duration::from_secs(5);
+const BUFFERS_RESTED_MAX: usize = 16;
+/// Most bytes of capacity that are kept.
+const BUFFERS_BYTES_KEPT_MAX: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_buffers_are_kept_and_so_many_bytes() {
+        let mut scratch = Scratch::new(|| [0; 4]);
+        let held = |scratch: &Scratch| (scratch.buffers.len(), scratch.buffers_bytes);
+        for _ in 0..BUFFERS_KEPT_MAX + 1 {
+            scratch.give_buffer(Vec::with_capacity(100));
+        }
+        assert_eq!(held(&scratch), (BUFFERS_KEPT_MAX, BUFFERS_KEPT_MAX * 100));
+        for _ in 0..BUFFERS_KEPT_MAX {
+            assert_eq!(scratch.take_buffer().capacity(), 100);
+        }
+        assert_eq!((held(&scratch), scratch.take_buffer().capacity()), ((0, 0), 0));
+        for _ in 0..=BUFFERS_BYTES_KEPT_MAX / BUFFER_BYTES_KEPT_MAX {
+            scratch.give_buffer(Vec::with_capacity(BUFFER_BYTES_KEPT_MAX));
+        }
+        scratch.give_buffer(Vec::with_capacity(BUFFER_BYTES_KEPT_MAX + 1));
+        assert_eq!(held(&scratch).1, BUFFERS_BYTES_KEPT_MAX);
+    }
+
+    #[test]
+    fn buffers_that_lie_about_are_freed_after_a_while() {
+        let mut scratch = Scratch::new(|| [0; 4]);
+        for _ in 0..100 {
+            scratch.give_buffer(Vec::with_capacity(100));
+        }
+        scratch.age(Time::ORIGIN + REST_EVERY / 2);
+        assert_eq!(scratch.buffers.len(), 100);
+        scratch.age(Time::ORIGIN + REST_EVERY);
+        assert_eq!((scratch.buffers.len(), scratch.buffers_bytes), (16, 1600));
+    }
+}

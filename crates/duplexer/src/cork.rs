@@ -52,6 +52,12 @@ pub(crate) fn is_corked(id: usize) -> bool {
     CORKED.with(Cell::get) == id
 }
 
+/// Whether a handler runs on this thread.
+#[inline]
+pub(crate) fn runs_handler() -> bool {
+    CORKED.with(Cell::get) != 0
+}
+
 /// The corked connection, where the handler has used it before. To be asked for by that connection only.
 #[inline]
 pub(crate) fn take_kept() -> Option<Kept> {

@@ -107,9 +107,14 @@ impl Shared {
     /// Writes what the transport takes at once. What it does not take, those who wait for the connection write later.
     pub(crate) fn write_now(&self) {
         self.now(|driver, local| {
-            let waiters = driver.waiting.together().cloned();
-            let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
-            let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
+            driver.put_off_by = None;
+            let mut nobody = Context::from_waker(Waker::noop());
+            if driver.poll_write_out(&mut nobody, local).is_pending()
+                && let Some(waiters) = driver.waiting.together().cloned()
+            {
+                let waker = Waker::from(waiters);
+                let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
+            }
         });
     }
 
@@ -193,6 +198,13 @@ impl Handle {
     #[cfg(feature = "blocking")]
     pub(crate) fn weak(&self) -> std::sync::Weak<Shared> {
         Arc::downgrade(&self.0)
+    }
+}
+
+impl Handle {
+    /// The connection, without a hold of it.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.0.clone()
     }
 }
 

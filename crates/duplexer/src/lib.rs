@@ -43,6 +43,7 @@ mod extensions;
 pub mod guide;
 mod handle;
 mod input;
+mod later;
 mod local;
 #[cfg(feature = "metrics")]
 pub mod metrics;

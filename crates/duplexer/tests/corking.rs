@@ -6,10 +6,11 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
-use duplexer::{MessageKind, Server, WebSocket};
+use duplexer::{Addresses, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Role, frame, host, host_hyper, open, until, upgrade};
+use support::{Frame, Peer, Role, frame, host, host_hyper, open, until, upgrade};
 use tokio::sync::{Notify, mpsc};
 
 /// A message of 20 bytes.
@@ -22,25 +23,79 @@ fn read_sizes(
     answer_bytes: usize,
     times: usize,
 ) -> Vec<usize> {
+    let mut stream = opened(address);
+    let mut sizes = Vec::new();
+    for _ in 0..times {
+        stream.write_all(&request).expect("it is open");
+        read_all(&mut stream, answer_bytes, &mut sizes);
+    }
+    sizes
+}
+
+/// A blocking connection, whose opening is done.
+fn opened(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_nodelay(true).expect("a TCP stream");
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a TCP stream");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a TCP stream");
     stream.write_all(format!("{}\r\n", support::REQUEST).as_bytes()).expect("it is open");
     let mut buffer = vec![0; 64 << 10];
     let len = stream.read(&mut buffer).expect("an answer");
     assert!(buffer[..len].ends_with(b"\r\n\r\n"), "the head alone");
-    let mut sizes = Vec::new();
-    for _ in 0..times {
-        stream.write_all(&request).expect("it is open");
-        let mut left = answer_bytes;
-        while left > 0 {
-            let len = stream.read(&mut buffer).expect("an answer");
-            assert_ne!(len, 0, "the connection ended");
-            sizes.push(len);
-            left -= len;
-        }
+    stream
+}
+
+/// Reads so many bytes, and adds the size of each read to `sizes`.
+fn read_all(stream: &mut TcpStream, mut bytes: usize, sizes: &mut Vec<usize>) {
+    let mut buffer = vec![0; 64 << 10];
+    while bytes > 0 {
+        let len = stream.read(&mut buffer).expect("an answer");
+        assert_ne!(len, 0, "the connection ended");
+        sizes.push(len);
+        bytes -= len;
     }
-    sizes
+}
+
+/// Everybody's senders.
+type Everybody = Arc<std::sync::Mutex<Vec<duplexer::Sender>>>;
+
+/// A server whose handlers [`pass_on`].
+async fn host_room<A: Future<Output = ()> + Send>(
+    everybody: &Everybody,
+    after: impl Fn() -> A + Clone + Send + Sync + 'static,
+) -> SocketAddr {
+    let everybody = everybody.clone();
+    host(&Server::default(), move |socket, _| {
+        let (everybody, after) = (everybody.clone(), after.clone());
+        async move { pass_on(socket, &everybody, after).await }
+    })
+    .await
+}
+
+/// Passes what one connection says to everybody with `try_send_prepared`, and then does as `after` says.
+async fn pass_on<A: Future<Output = ()>>(
+    socket: WebSocket,
+    everybody: &Everybody,
+    after: impl Fn() -> A,
+) {
+    let (sender, mut receiver) = socket.split();
+    everybody.lock().expect("no panic").push(sender);
+    while let Ok(Some(message)) = receiver.recv().await {
+        let prepared = duplexer::Prepared::new(message);
+        for sender in &*everybody.lock().expect("no panic") {
+            sender.try_send_prepared(&prepared).expect("there is room");
+        }
+        after().await;
+    }
+}
+
+/// Waits until so many are there.
+async fn gathered(everybody: &Everybody, count: usize) {
+    until(async {
+        while everybody.lock().expect("no panic").len() < count {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Sixteen requests that arrive together, fifty times: each lot of answers comes in one piece.
@@ -236,6 +291,129 @@ async fn what_a_handler_sends_on_other_connections_leaves_at_once() {
     stuck.notify_one();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_one_poll_of_a_handler_tries_to_send_on_another_connection_leaves_in_one_write() {
+    let everybody = Everybody::default();
+    let address = host_room(&everybody, || std::future::ready(())).await;
+    let listening = tokio::task::spawn_blocking(move || opened(address));
+    let mut listener = listening.await.expect("no panic");
+    gathered(&everybody, 1).await;
+    let mut speaker = open(address).await;
+    gathered(&everybody, 2).await;
+    let answer_bytes = 16 * (2 + TEXT.len());
+    let mut sizes = Vec::new();
+    for _ in 0..50 {
+        let together = speaker.frame(0x81, TEXT).repeat(16);
+        speaker.sends_bytes(together).await;
+        let reading = tokio::task::spawn_blocking(move || {
+            read_all(&mut listener, answer_bytes, &mut sizes);
+            (listener, sizes)
+        });
+        (listener, sizes) = reading.await.expect("no panic");
+    }
+    assert_eq!(sizes, [answer_bytes; 50]);
+}
+
+#[tokio::test]
+async fn what_is_tried_on_other_connections_is_not_held_back_by_a_handler_that_waits() {
+    let everybody = Everybody::default();
+    let address = host_room(&everybody, std::future::pending).await;
+    let (mut one, mut two) = (open(address).await, open(address).await);
+    gathered(&everybody, 2).await;
+    one.says("to all").await;
+    assert_eq!(two.hears().await, Frame::new(0x81, "to all"));
+    assert_eq!(one.hears().await, Frame::new(0x81, "to all"));
+}
+
+#[tokio::test]
+async fn what_is_tried_on_other_connections_leaves_also_when_the_handler_panics_or_ends() {
+    for panics in [false, true] {
+        let everybody = Everybody::default();
+        let list = everybody.clone();
+        let address = host(&Server::default(), move |socket: WebSocket, _| {
+            let list = list.clone();
+            async move {
+                let (sender, mut receiver) = socket.split();
+                list.lock().expect("no panic").push(sender);
+                let Ok(Some(message)) = receiver.recv().await else { return };
+                let first = list.lock().expect("no panic").first().cloned();
+                first.expect("the listener").try_send(message).expect("there is room");
+                assert!(!panics, "on purpose");
+            }
+        })
+        .await;
+        let mut listener = open(address).await;
+        gathered(&everybody, 1).await;
+        let mut speaker = open(address).await;
+        speaker.says("the last word").await;
+        assert_eq!(listener.hears().await, Frame::new(0x81, "the last word"), "{panics}");
+    }
+}
+
+#[tokio::test]
+async fn much_for_another_connection_leaves_while_the_handler_still_runs() {
+    // The handler sends until the bytes that wait have become fewer, which happens only when some are written meanwhile.
+    let everybody = Everybody::default();
+    let list = everybody.clone();
+    let address = host(&Server::default(), move |socket: WebSocket, _| {
+        let list = list.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            list.lock().expect("no panic").push(sender);
+            let Ok(Some(_)) = receiver.recv().await else { return };
+            let first = list.lock().expect("no panic").first().cloned().expect("the listener");
+            let (mut count, mut waited) = (0_u32, 0);
+            while first.buffered_amount() >= waited && count < 1000 {
+                waited = first.buffered_amount();
+                first.try_send(vec![7; 1000]).expect("there is room");
+                count += 1;
+            }
+            first.try_send(count.to_string()).expect("there is room");
+        }
+    })
+    .await;
+    let mut listener = open(address).await;
+    gathered(&everybody, 1).await;
+    open(address).await.says("go").await;
+    let mut count = 0;
+    let told = loop {
+        let heard = listener.hears().await;
+        if heard.payload.len() < 1000 {
+            break String::from_utf8(heard.payload).expect("a number");
+        }
+        count += 1;
+    };
+    assert_eq!(told, count.to_string());
+    assert_eq!(count, 17, "16 KiB wait, and no more");
+}
+
+#[tokio::test]
+async fn more_connections_than_are_written_to_at_once_all_hear() {
+    let everybody = Everybody::default();
+    let mut listeners = Vec::new();
+    for _ in 0..1_300 {
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        let everybody = everybody.clone();
+        tokio::spawn(async move {
+            let handler = |socket, _| async move {
+                pass_on(socket, &everybody, || std::future::ready(())).await;
+            };
+            Server::default().serve_over(ours, Addresses::default(), handler).await
+        });
+        let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
+        peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
+        assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+        listeners.push(peer);
+    }
+    gathered(&everybody, 1_300).await;
+    for word in ["first", "second"] {
+        listeners[0].says(word).await;
+        for listener in &mut listeners {
+            assert_eq!(listener.hears().await, Frame::new(0x81, word));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_handler_that_only_sends_is_held_by_its_peer_and_no_other() {
     // Corked or not, the queue has its bound: the handler waits for a peer that does not read.
@@ -258,8 +436,7 @@ async fn a_handler_that_only_sends_is_held_by_its_peer_and_no_other() {
     let mut peer = open(address).await;
     let mut last = 0;
     // It stops once the sockets' buffers are full: then nothing comes for a while.
-    while let Ok(Some(count)) =
-        tokio::time::timeout(std::time::Duration::from_millis(300), sent.recv()).await
+    while let Ok(Some(count)) = tokio::time::timeout(Duration::from_millis(300), sent.recv()).await
     {
         last = count;
         assert!(count < 10_000, "160 MiB wait for a peer that does not read");

@@ -100,12 +100,12 @@ impl Queue {
     }
 
     /// Appends a frame that was encoded elsewhere.
-    pub(crate) fn push_encoded(&mut self, frame: Bytes, scratch: &mut Scratch) {
+    pub(crate) fn push_encoded(&mut self, frame: &Bytes, scratch: &mut Scratch) {
         if frame.len() < REFERENCE_BYTES_MIN {
-            return self.tail_with(scratch, |tail| tail.extend_from_slice(&frame));
+            return self.tail_with(scratch, |tail| tail.extend_from_slice(frame));
         }
         self.seal_tail();
-        self.push_segment(frame, true);
+        self.push_segment(frame.clone(), true);
     }
 
     /// Puts a control frame ahead of the data that has not begun.

@@ -119,7 +119,7 @@ impl Connection {
         let shared = if own { None } else { prepared.frame(&mut self.chain, active, scratch) };
         match shared {
             Some(frame) => {
-                self.queue.push_encoded(frame, scratch);
+                self.queue.push_encoded(&frame, scratch);
                 Ok(())
             }
             None => self.send(message.clone(), options, scratch),

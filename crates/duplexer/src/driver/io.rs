@@ -1,6 +1,7 @@
 //! The state of a running connection, and its dealings with the transport and the clock.
 
 use std::io::{self, IoSlice};
+use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -49,6 +50,8 @@ pub(crate) struct Driver {
     turn_bytes: u32,
     /// The connection has had its turn: more may have arrived than was read.
     turn_over: bool,
+    /// The thread whose running handler has what waits written when its poll ends.
+    pub(crate) put_off_by: Option<NonZeroU32>,
     /// The end of the connection was told to those who run the program.
     told_over: bool,
     timer: Option<Pin<Box<Sleep>>>,
@@ -84,6 +87,7 @@ impl Driver {
             unflushed: false,
             turn_bytes: 0,
             turn_over: false,
+            put_off_by: None,
             told_over: false,
             timer: None,
             timer_polled: false,

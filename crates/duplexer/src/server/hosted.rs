@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 
 use crate::cork::Corked;
 use crate::handle::Shared;
+use crate::later::Turn;
 use crate::server::tracker::{Phase, SocketGuard};
 use crate::watch::Trace;
 
@@ -196,7 +197,9 @@ where
         trace: Option<&Trace>,
     ) -> Poll<()> {
         self.shared.host(cx);
-        // What is sent from here on stays in the queue, until `poll_written`.
+        // What is sent to others from here on is written when all else is done.
+        let _turn = Turn;
+        // What is sent on this connection stays in the queue, until `poll_written`.
         let _corked = Corked::enter(self.shared.id());
         match self.tracked.phase() {
             Phase::Serving => {}

@@ -15,6 +15,7 @@ use duplexer_proto::{
 use crate::clock;
 use crate::driver::Driver;
 use crate::handle::{Handle, Shared};
+use crate::later;
 use crate::local::Local;
 use crate::socket::outcome::{PingError, RecvError, SendError, TrySendError};
 use crate::socket::reader::MessageReader;
@@ -218,6 +219,9 @@ impl Sender {
 
     /// Queues a message if that is possible without waiting, and writes what can be written. Refused where a message is being written in
     /// pieces or the queue is over its hard bound.
+    ///
+    /// In a handler that our [`Server`](crate::Server) runs, also another connection's than this one, what can be written is written when
+    /// the running poll ends, once for all that the poll has sent; on another connection earlier once 16 KiB wait.
     ///
     /// # Errors
     /// The message did not fit and is given back, or nothing can be sent any more.
@@ -429,16 +433,29 @@ impl Sender {
         give_back: impl FnOnce(W) -> Message,
         queue: impl FnOnce(W, &mut Driver, &mut Local) -> Result<(), duplexer_proto::SendError>,
     ) -> Result<(), TrySendError> {
-        self.handle.now(|driver, local| {
+        let corked = self.handle.is_corked();
+        let thread = if corked { None } else { later::thread() };
+        let written = self.handle.now(|driver, local| {
             if !driver.may_send() {
                 return Err(TrySendError::Closed(SendError::why(driver)));
             }
             if !driver.has_room() {
                 return Err(TrySendError::Full(give_back(what)));
             }
-            queue(what, driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))
+            queue(what, driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))?;
+            if corked {
+                return Ok(Written::AfterPoll);
+            }
+            let thread = thread.filter(|_| driver.conn.queued_bytes() < LATER_BYTES_MAX);
+            let Some(thread) = thread else { return Ok(Written::Now) };
+            let before = driver.put_off_by.replace(thread);
+            Ok(if before == Some(thread) { Written::AfterPoll } else { Written::Later })
         })?;
-        self.write_now();
+        match written {
+            Written::Now => self.handle.write_now(),
+            Written::Later => later::write_later(self.handle.shared()),
+            Written::AfterPoll => {}
+        }
         Ok(())
     }
 
@@ -448,6 +465,15 @@ impl Sender {
             self.handle.write_now();
         }
     }
+}
+
+/// When what was queued is written.
+enum Written {
+    Now,
+    /// After the running poll of a handler, which is not seen to yet.
+    Later,
+    /// After the running poll of a handler, in any case.
+    AfterPoll,
 }
 
 impl Clone for Sender {
@@ -463,3 +489,6 @@ impl fmt::Debug for Sender {
             .finish()
     }
 }
+
+/// From this many bytes on what is sent to another connection than the running handler's is not put off.
+const LATER_BYTES_MAX: usize = 16 << 10;

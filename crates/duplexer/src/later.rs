@@ -1,0 +1,71 @@
+//! Connections that a running handler sends to beside its own: those of a room, say. What one poll of it has sent to one of them leaves
+//! together when the poll ends, as what it sends on its own does (see `cork`).
+
+use std::cell::Cell;
+use std::future::{Future as _, poll_fn};
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use tokio::task::unconstrained;
+
+use crate::cork;
+use crate::handle::Shared;
+
+thread_local! {
+    static LISTED: Cell<Vec<Arc<Shared>>> = const { Cell::new(Vec::new()) };
+    static THREAD: Cell<Option<NonZeroU32>> = const { Cell::new(None) };
+}
+
+/// A poll of a handler, at whose end all is written that was put off until then.
+pub(crate) struct Turn;
+
+impl Drop for Turn {
+    #[inline]
+    fn drop(&mut self) {
+        let listed = LISTED.with(Cell::take);
+        if !listed.is_empty() {
+            write_out(listed);
+        }
+    }
+}
+
+/// The number of this thread, if a handler runs on it.
+#[inline]
+pub(crate) fn thread() -> Option<NonZeroU32> {
+    if cork::runs_handler() { Some(THREAD.get().unwrap_or_else(number)) } else { None }
+}
+
+/// Has what waits on a connection written when the running handler's poll ends.
+pub(crate) fn write_later(shared: Arc<Shared>) {
+    let mut listed = LISTED.take();
+    listed.push(shared);
+    LISTED.set(listed);
+}
+
+fn write_out(mut listed: Vec<Arc<Shared>>) {
+    let at_once = listed.len().min(AT_ONCE_MAX);
+    // tokio lets one poll of a task do 128 things, and then has it wait: a thousand tasks that are woken to write for themselves cost
+    // more than a thousand writes.
+    let written = pin!(unconstrained(poll_fn(|_| {
+        listed.drain(..at_once).for_each(|shared| shared.write_now());
+        Poll::Ready(())
+    })));
+    let _ = written.poll(&mut Context::from_waker(Waker::noop()));
+    // So many would keep the thread from others. Who cannot be written to now is woken.
+    listed.drain(..).for_each(|shared| shared.write_now());
+    LISTED.set(listed);
+}
+
+#[cold]
+fn number() -> NonZeroU32 {
+    static NUMBERS: AtomicU32 = AtomicU32::new(0);
+    let number = NonZeroU32::MIN.saturating_add(NUMBERS.fetch_add(1, Ordering::Relaxed));
+    THREAD.set(Some(number));
+    number
+}
+
+/// Connections that are written to at the end of one poll whatever else the thread has to do.
+const AT_ONCE_MAX: usize = 1024;
