@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -61,7 +62,7 @@ pub struct ServerConfig {
 pub struct ServerHandshake {
     head: HeadReader,
     started: Time,
-    limits: Limits,
+    open_timeout: Duration,
 }
 
 /// What a client opened with.
@@ -98,7 +99,8 @@ impl ServerHandshake {
     /// Begins to wait at `now`.
     #[must_use]
     pub fn new(limits: &Limits, now: Time) -> Self {
-        Self { head: HeadReader::new(Side::Request, limits), started: now, limits: limits.clone() }
+        let head = HeadReader::new(Side::Request, limits);
+        Self { head, started: now, open_timeout: limits.open_timeout }
     }
 
     /// Takes received bytes; `None` while the head is incomplete. Not to be called again after
@@ -129,7 +131,7 @@ impl ServerHandshake {
     /// dribbles in.
     #[must_use]
     pub fn deadline(&self) -> Time {
-        self.started + self.limits.open_timeout
+        self.started + self.open_timeout
     }
 
     /// Judges the time.
@@ -140,7 +142,7 @@ impl ServerHandshake {
         if now < self.deadline() {
             return Ok(());
         }
-        Err(RequestError::TimedOut { after: self.limits.open_timeout })
+        Err(RequestError::TimedOut { after: self.open_timeout })
     }
 }
 

@@ -92,8 +92,10 @@ where
     let mut seat = None;
     let opened = opening::open(&inner, transport, &mut addresses, &mut seat).await;
     let (mut accepted, transport) = match opened? {
-        Opened::WebSocket(accepted, transport) => (*accepted, transport),
-        Opened::Http(prefixed, tls) => http::serve(&inner, prefixed, addresses, tls).await?,
+        Opened::WebSocket(accepted, transport) => (accepted, transport),
+        Opened::Http(prefixed, tls) => {
+            Box::pin(http::serve(&inner, prefixed, addresses, tls)).await?
+        }
     };
     accepted.seat = Seat::join(seat, accepted.seat);
     Some(host(&inner, counted, accepted, transport, handler))

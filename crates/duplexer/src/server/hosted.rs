@@ -213,8 +213,10 @@ where
         if self.poll_written(cx) == State::Open {
             return Poll::Pending;
         }
-        // The handler may wait with a waker of its own, or another task have its socket: from now on all are woken.
-        self.shared.share();
+        if !matches!(self.handler, Handler::Ended) || !self.shared.is_released() {
+            // The handler may wait with a waker of its own, or another task have its socket: from now on all are woken.
+            self.shared.share();
+        }
         ready!(self.shared.poll(cx, |driver, cx, local| driver.poll_finish(cx, local)));
         // The connection is gone, but the handler may have more to do; not when the server has run out of patience.
         let dropping = self.tracked.phase() == Phase::Dropping;

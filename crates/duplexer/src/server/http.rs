@@ -27,7 +27,7 @@ use crate::transport::Transport;
 use crate::watch::opening::took;
 
 /// A connection that hyper gives up once it has sent the answer.
-type Upgrading<S> = Mutex<Option<(Accepted<S>, OnUpgrade)>>;
+type Upgrading<S> = Mutex<Option<(Box<Accepted<S>>, OnUpgrade)>>;
 
 /// Serves one connection that began with plain HTTP, to its end or to the request for a WebSocket that was accepted.
 pub(crate) async fn serve<S: Send + Sync + 'static>(
@@ -35,7 +35,7 @@ pub(crate) async fn serve<S: Send + Sync + 'static>(
     io: Prefixed,
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
-) -> Option<(Accepted<S>, Transport)> {
+) -> Option<(Box<Accepted<S>>, Transport)> {
     let upgrading = Arc::new(Upgrading::<S>::default());
     serve_plain(inner, io, addresses, tls, &upgrading).await;
     let (mut accepted, upgraded) =

@@ -2,22 +2,27 @@
 //! it all, however the bytes dribble in.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
 use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, reject};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::entry;
 use crate::server::inner::Inner;
-use crate::server::proxy_protocol::ProxyProtocolError;
+use crate::server::proxy_protocol::{ProxyProtocol, ProxyProtocolError};
 use crate::server::rejection::Rejection;
 use crate::server::report;
 use crate::server::request::{Addresses, Request};
@@ -62,8 +67,8 @@ pub(crate) async fn open<S>(
         let counted = seat.is_some() || refused.error.is_told_with_leave();
         let leave = if counted || !inner.caps.count() { None } else { Some(inner.caps.refuse()?) };
         if let Some(parting) = refused.parting {
-            // Who does not listen has gone.
-            let _ = parting.say().await;
+            // Who does not listen has gone. Boxed, so that those who are not refused do not carry its buffer.
+            let _ = Box::pin(parting.say()).await;
         }
         drop(leave);
         None
@@ -121,13 +126,17 @@ async fn open_in_time<S>(
     let started = clock::now();
     let by = clock::instant(started + after);
     let entered = entry::enter(inner);
-    let header = entry::read_proxy_header(inner, &mut transport, addresses);
-    let header_by =
-        if entered.is_ok() { by } else { by.min(clock::instant(started + REFUSAL_TIME)) };
-    match tokio::time::timeout_at(header_by, header).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(decline(inner, transport, error.into())),
-        Err(_) => return Err(decline(inner, transport, RequestError::TimedOut { after }.into())),
+    if inner.proxies.protocol != ProxyProtocol::Off {
+        let header = Box::pin(entry::read_proxy_header(inner, &mut transport, addresses));
+        let header_by =
+            if entered.is_ok() { by } else { by.min(clock::instant(started + REFUSAL_TIME)) };
+        match tokio::time::timeout_at(header_by, header).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(decline(inner, transport, error.into())),
+            Err(_) => {
+                return Err(decline(inner, transport, RequestError::TimedOut { after }.into()));
+            }
+        }
     }
     let mut over = None;
     match entered.and_then(|entered| entry::sit(inner, *addresses, entered)) {
@@ -138,8 +147,12 @@ async fn open_in_time<S>(
         },
     }
     let secure_by = over.as_ref().map_or(by, |_| by.min(clock::instant(started + REFUSAL_TIME)));
-    let (mut transport, tls) = match secure::secure(inner.tls.as_ref(), transport, secure_by).await
-    {
+    // Boxed, as everything is that most openings do not need.
+    let secured = match &inner.tls {
+        Some(tls) => Box::pin(secure::secure(tls, transport, secure_by)).await,
+        None => Ok((transport, None)),
+    };
+    let (mut transport, tls) = match secured {
         Ok(secured) => secured,
         Err(Unsecured::TimedOut) => {
             let after = over.as_ref().map_or(after, |_| after.min(REFUSAL_TIME));
@@ -152,7 +165,11 @@ async fn open_in_time<S>(
             return Err(Box::new(Refused { error: OpenError::Tls(fault), parting }));
         }
     };
-    let answer = read_and_answer(inner, &mut transport, *addresses, tls.as_ref(), over);
+    if let Some((over, leave)) = over {
+        let error = Box::pin(turn_away(inner, &mut transport, by, over, leave)).await;
+        return Err(refused(error, transport));
+    }
+    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref());
     let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => {
@@ -184,84 +201,100 @@ enum Answer<S> {
 async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
-    addresses: Addresses,
+    addresses: &Addresses,
     tls: Option<&Arc<TlsInfo>>,
-    over: Option<(Over, Refusing)>,
 ) -> Result<Answer<S>, OpenError> {
-    if let Some((over, leave)) = over {
-        return Err(turn_away(inner, transport, over, leave).await);
-    }
-    let (opening, early) = read_head(inner, transport).await?;
-    match opening {
+    let asked = read_head(inner, transport, |opening, behind| match opening {
         Opening::WebSocket { request, .. } => {
-            let mut accepted = decide(inner, request, addresses, tls.cloned()).await?;
-            transport.write_all(&accepted.acceptance.response_bytes()).await?;
-            transport.flush().await?;
-            accepted.early = early;
-            Ok(Answer::Accepted(Box::new(accepted)))
+            let request = check(inner, request, *addresses, tls.cloned())?;
+            Ok(Asked::WebSocket { request, early: Bytes::copy_from_slice(behind) })
         }
-        Opening::Plain { received } if inner.http.is_some() => Ok(Answer::Plain(received.into())),
-        Opening::Plain { .. } => Err(OpenError::NotWebSocket),
+        Opening::Plain { received } => Ok(Asked::Plain(received.into())),
         // What a later protocol crate may know is no WebSocket to this one.
         _ => Err(OpenError::NotWebSocket),
+    });
+    match asked.await? {
+        Asked::WebSocket { request, early } => {
+            let mut accepted = decide(inner, request).await?;
+            accepted.early = early;
+            transport.write_all(&accepted.acceptance.response_bytes()).await?;
+            transport.flush().await?;
+            Ok(Answer::Accepted(accepted))
+        }
+        Asked::Plain(received) if inner.http.is_some() => Ok(Answer::Plain(received)),
+        Asked::Plain(_) => Err(OpenError::NotWebSocket),
     }
+}
+
+/// What a head asks for.
+enum Asked {
+    WebSocket {
+        request: Request,
+        /// Bytes behind the head.
+        early: Bytes,
+    },
+    /// All bytes so far.
+    Plain(Bytes),
 }
 
 /// Lets a connection too many ask, so that it can read the answer.
 async fn turn_away<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
+    by: Instant,
     over: Over,
     leave: Refusing,
 ) -> OpenError {
-    match tokio::time::timeout(REFUSAL_TIME, read_head(inner, transport)).await {
-        Ok(Ok(_)) => OpenError::Over(over, Some(leave)),
+    let by = by.min(clock::instant(clock::now() + REFUSAL_TIME));
+    match tokio::time::timeout_at(by, read_head(inner, transport, |_, _| Ok(()))).await {
+        Ok(Ok(())) => OpenError::Over(over, Some(leave)),
         Ok(Err(error)) => error,
         Err(_) => OpenError::Over(over, None),
     }
 }
 
-/// Reads until the head is complete; returns also the bytes behind that of a WebSocket request.
-async fn read_head<S>(
+/// Reads until the head is complete, and tells what `judge` makes of it and of the bytes behind it.
+async fn read_head<S, R>(
     inner: &Inner<S>,
     transport: &mut Transport,
-) -> Result<(Opening, Bytes), OpenError> {
+    judge: impl FnOnce(Opening, &[u8]) -> Result<R, OpenError>,
+) -> Result<R, OpenError> {
     let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
-    let mut buffer = [0; READ_BYTES];
-    loop {
-        let len = transport.read(&mut buffer).await?;
-        if len == 0 {
-            return Err(OpenError::Gone);
-        }
-        if let Some(opening) = handshake.receive(&buffer[..len])? {
-            let early = match &opening {
-                Opening::WebSocket { consumed, .. } => &buffer[*consumed..len],
-                Opening::Plain { .. } => &[],
+    let mut judge = Some(judge);
+    poll_fn(|cx| {
+        loop {
+            // On the stack of one poll: every byte that is kept while waiting makes each opening dearer.
+            let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            ready!(Pin::new(&mut *transport).poll_read(cx, &mut buffer))?;
+            let read = buffer.filled();
+            if read.is_empty() {
+                return Poll::Ready(Err(OpenError::Gone));
+            }
+            let Some(opening) = handshake.receive(read)? else { continue };
+            let behind = match &opening {
+                Opening::WebSocket { consumed, .. } => *consumed,
+                Opening::Plain { .. } => read.len(),
                 // As above.
-                _ => &[],
+                _ => read.len(),
             };
-            let early = Bytes::copy_from_slice(early);
-            return Ok((opening, early));
+            let judge = judge.take().expect("a head is complete once");
+            return Poll::Ready(judge(opening, &read[behind..]));
         }
-    }
+    })
+    .await
 }
 
-/// Judges a valid request, and prepares its answer.
-pub(crate) async fn decide<S>(
-    inner: &Inner<S>,
-    request: handshake::Request,
-    addresses: Addresses,
-    tls: Option<Arc<TlsInfo>>,
-) -> Result<Accepted<S>, OpenError> {
-    let path = request.path().to_owned();
+/// Prepares the answer to a request that [`check`] has found good.
+async fn decide<S>(inner: &Inner<S>, request: Request) -> Result<Box<Accepted<S>>, OpenError> {
+    let asked = request.clone();
     let judged = async {
-        let request = check(inner, request, addresses, tls)?;
         let seat = entry::seat_behind_proxy(inner, &request)
             .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
         let state = (inner.authorize)(request.clone()).await?;
-        Ok(Accepted { seat, ..accept(inner, request, state)? })
+        Ok(Box::new(Accepted { seat, ..accept(inner, request, state)? }))
     };
-    judged.await.map_err(|error: OpenError| error.at(path))
+    judged.await.map_err(|error: OpenError| error.at(asked.path().to_owned()))
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -271,10 +304,16 @@ pub(crate) fn check<S>(
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
 ) -> Result<Request, OpenError> {
-    let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
-    let request = Request::new(request, addresses, tls, &inner.proxies).on_route(matched);
-    inner.origins.check(&request)?;
-    Ok(request)
+    let request = Request::new(request, addresses, tls, &inner.proxies);
+    let checked = || {
+        let matched = inner.paths.as_ref().map(|paths| paths.find(request.path())).transpose()?;
+        inner.origins.check(&request)?;
+        Ok(matched)
+    };
+    match checked() {
+        Ok(matched) => Ok(request.on_route(matched)),
+        Err(error) => Err(OpenError::at(error, request.path().to_owned())),
+    }
 }
 
 /// Prepares the answer to a request that was judged well.
@@ -293,9 +332,10 @@ pub(crate) async fn decide_in_time<S>(
     request: handshake::Request,
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
-) -> Result<Accepted<S>, OpenError> {
+) -> Result<Box<Accepted<S>>, OpenError> {
     let after = inner.config.limits.open_timeout;
-    let decided = tokio::time::timeout(after, decide(inner, request, addresses, tls)).await;
+    let request = check(inner, request, addresses, tls)?;
+    let decided = tokio::time::timeout(after, decide(inner, request)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 

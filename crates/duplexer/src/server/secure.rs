@@ -20,13 +20,12 @@ pub(super) enum Unsecured {
     TimedOut,
 }
 
-/// Speaks TLS with a client, if the server does, until a deadline.
+/// Speaks TLS with a client, until a deadline.
 pub(super) async fn secure(
-    tls: Option<&ServerTls>,
+    tls: &ServerTls,
     transport: Transport,
     by: Instant,
 ) -> Result<Secured, Unsecured> {
-    let Some(tls) = tls else { return Ok((transport, None)) };
     match tokio::time::timeout_at(by, tls.accept(transport)).await {
         Ok(Ok((transport, info))) => Ok((transport, Some(Arc::new(info)))),
         Ok(Err((fault, transport))) => Err(Unsecured::Failed(fault, transport)),

@@ -84,7 +84,7 @@ impl Upgrade {
     {
         let inner = &DEFAULTS.inner;
         let decided = opening::check(inner, self.request, self.addresses, None)
-            .and_then(|request| opening::accept(inner, request, ()));
+            .and_then(|request| opening::accept(inner, request, ()).map(Box::new));
         let handler = |socket, _: Request| handler(socket);
         answer(inner, inner.tracker.task(), decided, self.addresses, self.connection, handler)
     }
@@ -97,7 +97,7 @@ static DEFAULTS: LazyLock<Server> = LazyLock::new(Server::default);
 fn answer<S, H, F>(
     inner: &Arc<Inner<S>>,
     counted: TaskGuard,
-    decided: Result<Accepted<S>, OpenError>,
+    decided: Result<Box<Accepted<S>>, OpenError>,
     addresses: Addresses,
     connection: OnUpgrade,
     handler: H,
@@ -136,7 +136,7 @@ fn refusal(error: &OpenError) -> Response<String> {
 async fn open<S, H, F>(
     inner: Arc<Inner<S>>,
     counted: TaskGuard,
-    accepted: Accepted<S>,
+    accepted: Box<Accepted<S>>,
     connection: OnUpgrade,
     handler: H,
 ) -> Option<Hosted<F>>
@@ -155,9 +155,9 @@ where
 /// Waits until the answer has left, and looks at what the connection is.
 async fn obtain<S>(
     inner: &Inner<S>,
-    mut accepted: Accepted<S>,
+    mut accepted: Box<Accepted<S>>,
     connection: OnUpgrade,
-) -> Option<(Accepted<S>, Transport)> {
+) -> Option<(Box<Accepted<S>>, Transport)> {
     let (transport, early) = recover(hand_over(inner, connection).await?);
     accepted.early = early;
     let told = accepted.request.addresses();
@@ -216,7 +216,7 @@ fn judge_late<S>(
 }
 
 /// Closes a connection that would have been refused.
-async fn close<S>(accepted: Accepted<S>, transport: Transport, error: &OpenError) {
+async fn close<S>(accepted: Box<Accepted<S>>, transport: Transport, error: &OpenError) {
     let (code, reason) = parting_words(error);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let input = Input::starting_with(&accepted.early);
