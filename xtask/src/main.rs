@@ -7,6 +7,7 @@ mod bench;
 mod conformance;
 mod deny;
 mod fuzz;
+mod instructions;
 mod interop;
 mod miri;
 mod platforms;
@@ -36,6 +37,8 @@ enum Chore {
     Interop(interop::Args),
     /// Measure ours against rivals, side by side in one run
     Bench(bench::Args),
+    /// Count the instructions of the micro-benchmarks, and hold them to what is kept
+    Instructions(instructions::Args),
     /// Hold the dependency tree to deny.toml
     Deny(deny::Args),
     /// Run the tests of the unsafe code under miri
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Conformance(args) => conformance::run(args),
         Chore::Interop(args) => interop::run(args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Instructions(args) => instructions::run(args),
         Chore::Deny(args) => deny::run(args),
         Chore::Miri(args) => miri::run(args),
         Chore::Fuzz(args) => fuzz::run(args),
