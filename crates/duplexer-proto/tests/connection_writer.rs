@@ -3,9 +3,12 @@
 
 mod support;
 
+use std::io::IoSlice;
+
+use bytes::Bytes;
 use duplexer_proto::extension::Boundary;
 use duplexer_proto::extension::Boundary::{End, Flush, Within};
-use duplexer_proto::{CloseCode, MessageKind, Prepared, Role, SendError, SendOptions};
+use duplexer_proto::{CloseCode, MessageKind, Piece, Prepared, Role, SendError, SendOptions};
 use support::{Endpoint, Frame, Setup, close_body, on_both_sides};
 
 fn start(end: &mut Endpoint, kind: MessageKind) -> Result<(), SendError> {
@@ -56,6 +59,57 @@ fn an_empty_piece_is_no_frame_unless_it_ends_the_message() {
         }
         assert_eq!(end.sends_frames(), [Frame::new(0x01, "a"), Frame::new(0x80, "")]);
     });
+}
+
+#[test]
+fn pieces_are_the_same_frames_whatever_they_are_made_from() {
+    on_both_sides(|end| {
+        start(end, MessageKind::Text).expect("open");
+        let large = "x".repeat(5_000);
+        let held = Bytes::from(large.clone());
+        let (string, vector) = (String::from("string"), b"vector".to_vec());
+        let pieces: [Piece<'_>; 9] = [
+            "text".into(),
+            (&string).into(),
+            b"array".into(),
+            b"slice"[..].into(),
+            (&vector).into(),
+            b"owned".to_vec().into(),
+            String::from("owned string").into(),
+            (&held).into(),
+            large.as_bytes().into(),
+        ];
+        let expected: Vec<Frame> = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| Frame::new(if at == 0 { 0x01 } else { 0x00 }, &piece[..]))
+            .collect();
+        let Endpoint { connection, scratch, .. } = &mut *end;
+        for piece in pieces {
+            connection.write_message(piece, Within, scratch).expect("begun");
+        }
+        assert_eq!(end.sends_frames(), expected);
+        assert_eq!(held, large, "a client masks a copy of what others hold");
+    });
+}
+
+#[test]
+fn a_large_piece_that_may_be_held_is_sent_from_where_it_lies() {
+    // A server's: nothing is masked.
+    let mut end = Setup::new(Role::Server).build();
+    start(&mut end, MessageKind::Binary).expect("open");
+    let held = Bytes::from(vec![7; 5_000]);
+    let borrowed = vec![8; 5_000];
+    let Endpoint { connection, scratch, .. } = &mut end;
+    connection.write_message(&held, Within, scratch).expect("begun");
+    connection.write_message(&borrowed, Within, scratch).expect("begun");
+    let mut slices = [IoSlice::new(&[]); 8];
+    let filled = connection.slices(&mut slices);
+    let places: Vec<_> = slices[..filled].iter().map(|slice| slice.as_ptr()).collect();
+    assert!(places.contains(&held.as_ptr()));
+    let apart =
+        slices[..filled].iter().all(|slice| !slice.as_ptr_range().contains(&borrowed.as_ptr()));
+    assert!(apart, "what is only lent is copied");
 }
 
 #[test]

@@ -71,7 +71,8 @@ pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
     CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive,
-    Limits, Message, MessageKind, Oversize, Prepared, SendOptions, SetupError, Text, UriError,
+    Limits, Message, MessageKind, Oversize, Piece, Prepared, SendOptions, SetupError, Text,
+    UriError,
 };
 pub use http;
 pub use reconnect::{

@@ -402,7 +402,7 @@ async fn a_writer_dropped_unfinished_fails_with_1011_and_never_looks_whole() {
         let (mut socket, mut peer) = client().await;
         let mut writer = socket.send_stream(MessageKind::Text).await.expect("it is open");
         for piece in written {
-            writer.write(piece).await.expect("it is open");
+            writer.write(*piece).await.expect("it is open");
         }
         drop(writer);
         for piece in written {
@@ -461,7 +461,7 @@ async fn a_text_that_is_not_utf8_is_not_finished() {
         let mut writer = socket.send_stream(MessageKind::Text).await.expect("it is open");
         let mut written = Ok(());
         for piece in pieces {
-            written = writer.write(piece).await;
+            written = writer.write(*piece).await;
         }
         match (written, writer.finish().await) {
             (Ok(()), Err(SendError::NotUtf8))

@@ -10,6 +10,7 @@ use crate::connection::state::State;
 use crate::extension::Boundary;
 use crate::frame::{Opcode, Rsv};
 use crate::message::{Message, MessageKind};
+use crate::piece::Piece;
 use crate::prepared::Prepared;
 use crate::scratch::Scratch;
 use crate::time::Time;
@@ -152,9 +153,9 @@ impl Connection {
     ///
     /// # Errors
     /// No message was begun, or the connection has closed since.
-    pub fn write_message(
+    pub fn write_message<'p>(
         &mut self,
-        bytes: &[u8],
+        piece: impl Into<Piece<'p>>,
         boundary: Boundary,
         scratch: &mut Scratch,
     ) -> Result<(), SendError> {
@@ -169,20 +170,23 @@ impl Connection {
         let fin = boundary == Boundary::End;
         let mut encoded = Vec::new();
         let payload = if writing.active.is_empty() {
-            bytes
+            piece.into()
         } else {
             encoded = scratch.take_buffer();
-            self.chain.encode(writing.active, bytes, boundary, scratch, &mut encoded);
-            &encoded
+            self.chain.encode(writing.active, &piece.into(), boundary, scratch, &mut encoded);
+            Piece::from(&encoded)
         };
         if fin || !payload.is_empty() {
             let max = usize::try_from(writing.frame_bytes_max).unwrap_or(usize::MAX);
             if payload.len() > max {
                 let begun = Begun { opcode: writing.opcode, rsv: writing.rsv, fin };
-                self.push_cut(begun, Bytes::copy_from_slice(payload), max, scratch);
+                self.push_cut(begun, payload.into_bytes(), max, scratch);
             } else {
                 let frame = self.frame(fin, writing.rsv, writing.opcode, scratch);
-                self.queue.push_copied(frame, payload, scratch);
+                match payload.held() {
+                    Ok(payload) => self.queue.push(frame, payload, scratch),
+                    Err(payload) => self.queue.push_copied(frame, payload, scratch),
+                }
             }
             let rest = Writing { opcode: Opcode::Continuation, rsv: Rsv::EMPTY, ..writing };
             self.writing = if fin { None } else { Some(rest) };

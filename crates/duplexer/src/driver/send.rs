@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use duplexer_proto::extension::Boundary;
-use duplexer_proto::{ControlError, Message, Prepared, SendError, SendOptions, State, Time};
+use duplexer_proto::{ControlError, Message, Piece, Prepared, SendError, SendOptions, State, Time};
 
 use crate::clock;
 use crate::driver::io::Driver;
@@ -38,7 +38,7 @@ impl Driver {
     /// Queues a piece of a message that was begun.
     pub(crate) fn write_message(
         &mut self,
-        piece: &[u8],
+        piece: Piece<'_>,
         boundary: Boundary,
         local: &mut Local,
     ) -> Result<(), SendError> {

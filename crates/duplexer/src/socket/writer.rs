@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use duplexer_proto::extension::Boundary;
-use duplexer_proto::{CloseCode, MessageKind, Utf8Check};
+use duplexer_proto::{CloseCode, MessageKind, Piece, Utf8Check};
 
 use crate::driver::Driver;
 use crate::handle::Handle;
@@ -41,14 +41,15 @@ impl<'s> MessageWriter<'s> {
 
     /// Queues a piece and writes what can be written; waits while the queue is over its high mark, so any length passes in
     /// constant memory. In a handler that our [`Server`](crate::Server) runs pieces leave when its poll ends, as messages do.
-    /// Compression may hold bytes back until [`flush`](MessageWriter::flush) or the end.
+    /// Compression may hold bytes back until [`flush`](MessageWriter::flush) or the end. [`Bytes`](crate::Bytes), as a
+    /// [`MessageReader`](crate::MessageReader) gives them, and vectors are not copied where they are large; slices are.
     /// Cancel-safe: a dropped call has queued the piece whole or not at all.
     ///
     /// # Errors
     /// The connection is closed; or the bytes of a text are not UTF-8, which fails the connection with 1011:
     /// [`SendError::NotUtf8`].
-    pub async fn write(&mut self, piece: &[u8]) -> Result<(), SendError> {
-        self.put(piece, Boundary::Within).await
+    pub async fn write<'p>(&mut self, piece: impl Into<Piece<'p>>) -> Result<(), SendError> {
+        self.put(piece.into(), Boundary::Within).await
     }
 
     /// Sees to it that the peer can decode all that was written so far, and that it has left. Cancel-safe.
@@ -56,7 +57,7 @@ impl<'s> MessageWriter<'s> {
     /// # Errors
     /// The connection is closed.
     pub async fn flush(&mut self) -> Result<(), SendError> {
-        self.put(&[], Boundary::Flush).await?;
+        self.put(NOTHING.into(), Boundary::Flush).await?;
         self.leave().await
     }
 
@@ -67,13 +68,14 @@ impl<'s> MessageWriter<'s> {
     /// The connection is closed; or a text ends inside a character, which fails the connection with 1011:
     /// [`SendError::NotUtf8`].
     pub async fn finish(mut self) -> Result<(), SendError> {
-        self.put(&[], Boundary::End).await?;
+        self.put(NOTHING.into(), Boundary::End).await?;
         if self.handle.is_corked() { Ok(()) } else { self.leave().await }
     }
 
-    async fn put(&mut self, piece: &[u8], boundary: Boundary) -> Result<(), SendError> {
+    async fn put(&mut self, piece: Piece<'_>, boundary: Boundary) -> Result<(), SendError> {
         let _idle_again = IdleAgain(self.handle);
-        poll_fn(|cx| self.poll_put(piece, boundary, cx)).await?;
+        let mut piece = Some(piece);
+        poll_fn(|cx| self.poll_put(&mut piece, boundary, cx)).await?;
         // What the transport takes leaves now; the rest waits in the queue, whose bound the next piece meets.
         self.write_now();
         Ok(())
@@ -88,7 +90,7 @@ impl<'s> MessageWriter<'s> {
 
     fn poll_put(
         &mut self,
-        piece: &[u8],
+        piece: &mut Option<Piece<'_>>,
         boundary: Boundary,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
@@ -102,8 +104,9 @@ impl<'s> MessageWriter<'s> {
             if !ready!(driver.poll_ready_writer(cx, local)) {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
+            let Some(piece) = piece.take() else { return Poll::Ready(Ok(())) };
             if let Some(utf8) = utf8 {
-                let pushed = utf8.push(piece);
+                let pushed = utf8.push(&piece);
                 let ended = if boundary == Boundary::End { utf8.finish() } else { Ok(()) };
                 if pushed.and(ended).is_err() {
                     leave_unfinished(driver, "a text was not UTF-8", local);
@@ -162,3 +165,6 @@ impl fmt::Debug for MessageWriter<'_> {
         f.debug_struct("MessageWriter").field("finished", &self.finished).finish_non_exhaustive()
     }
 }
+
+/// A piece that only says where a message stands.
+const NOTHING: &[u8] = &[];
