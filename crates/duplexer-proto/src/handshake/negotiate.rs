@@ -91,6 +91,9 @@ pub(crate) fn parse_offers(
 /// client's order. An extension whose bits another one has taken is declined.
 pub(crate) fn answer_offers(negotiators: &[Arc<dyn Negotiator>], offers: &[Offer]) -> Negotiated {
     let mut negotiated = Negotiated::default();
+    if offers.is_empty() {
+        return negotiated;
+    }
     let mut open: Vec<&Arc<dyn Negotiator>> = negotiators.iter().collect();
     for offer in offers {
         let known = open.iter().position(|negotiator| negotiator.name() == offer.name());

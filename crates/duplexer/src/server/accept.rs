@@ -9,7 +9,7 @@ use crate::server::connection;
 use crate::server::hosted::HandlerOutcome;
 use crate::server::inner::Inner;
 use crate::server::listener::Listener;
-use crate::server::listener::sealed::Accepted;
+use crate::server::listener::sealed::{Accepted, Bound};
 use crate::server::request::Request;
 use crate::server::tracker::Phase;
 use crate::socket::WebSocket;
@@ -28,11 +28,12 @@ where
     let closing = inner.tracker.reached(Phase::Closing);
     tokio::pin!(closing);
     let mut pause = PAUSE_MIN;
+    let mut bound = Bound::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut closing => return Ok(()),
-            accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
+            accepted = poll_fn(|cx| listener.poll_accept(cx, &mut bound)) => accepted,
         };
         match accepted {
             Ok(Accepted(prepared)) => {

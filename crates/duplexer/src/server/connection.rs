@@ -98,5 +98,5 @@ where
         }
     };
     accepted.seat = Seat::join(seat, accepted.seat);
-    Some(host(&inner, counted, accepted, transport, handler))
+    Some(host(&inner, counted, *accepted, transport, handler))
 }

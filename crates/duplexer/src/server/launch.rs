@@ -18,7 +18,7 @@ use crate::transport::Transport;
 pub(crate) fn host<S, H, F>(
     inner: &Inner<S>,
     counted: TaskGuard,
-    accepted: Box<Accepted<S>>,
+    accepted: Accepted<S>,
     transport: Transport,
     handler: H,
 ) -> Hosted<F>
@@ -26,7 +26,6 @@ where
     H: FnOnce(WebSocket, Request<S>) -> F,
     F: Future<Output: HandlerOutcome>,
 {
-    let accepted = *accepted;
     let input = Input::starting_with(&accepted.early);
     let Acceptance { connection, agreed, .. } = accepted.acceptance;
     let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);

@@ -9,7 +9,7 @@ use tokio::net::UnixListener;
 
 use crate::server::AnyListener;
 use crate::server::listener::Listener;
-use crate::server::listener::sealed::{Accept, Accepted};
+use crate::server::listener::sealed::{Accept, Accepted, Bound};
 
 /// Several listeners as one; each has its turn.
 ///
@@ -25,7 +25,7 @@ use crate::server::listener::sealed::{Accept, Accepted};
 /// ```
 #[derive(Debug, Default)]
 pub struct Listeners {
-    all: Vec<AnyListener>,
+    all: Vec<(AnyListener, Bound)>,
     /// Whose turn it is.
     next: usize,
 }
@@ -40,7 +40,7 @@ impl Listeners {
     /// Adds one.
     #[must_use]
     pub fn tcp(mut self, listener: TcpListener) -> Self {
-        self.all.push(listener.into());
+        self.all.push((listener.into(), Bound::default()));
         self
     }
 
@@ -48,7 +48,7 @@ impl Listeners {
     #[cfg(unix)]
     #[must_use]
     pub fn unix(mut self, listener: UnixListener) -> Self {
-        self.all.push(listener.into());
+        self.all.push((listener.into(), Bound::default()));
         self
     }
 
@@ -84,11 +84,12 @@ impl Listeners {
 impl Listener for Listeners {}
 
 impl Accept for Listeners {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>, _: &mut Bound) -> Poll<io::Result<Accepted>> {
         for _ in 0..self.all.len() {
             let at = self.next % self.all.len();
             self.next = at + 1;
-            let accepted = Accept::poll_accept(&mut self.all[at], cx);
+            let (listener, bound) = &mut self.all[at];
+            let accepted = Accept::poll_accept(listener, cx, bound);
             if accepted.is_ready() {
                 return accepted;
             }

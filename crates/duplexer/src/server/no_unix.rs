@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::net::TcpListener;
 
-use crate::server::listener::sealed::{Accept, Accepted};
+use crate::server::listener::sealed::{Accept, Accepted, Bound};
 
 /// A listener of any kind that this platform has.
 #[derive(Debug)]
@@ -18,7 +18,11 @@ impl From<TcpListener> for AnyListener {
 }
 
 impl Accept for AnyListener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        Accept::poll_accept(&mut self.0, cx)
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        bound: &mut Bound,
+    ) -> Poll<io::Result<Accepted>> {
+        Accept::poll_accept(&mut self.0, cx, bound)
     }
 }

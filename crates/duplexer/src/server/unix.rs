@@ -6,14 +6,14 @@ use std::task::{Context, Poll, ready};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::server::listener::Listener;
-use crate::server::listener::sealed::{Accept, Accepted};
+use crate::server::listener::sealed::{Accept, Accepted, Bound};
 use crate::server::request::Addresses;
 use crate::transport::Transport;
 
 impl Listener for UnixListener {}
 
 impl Accept for UnixListener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>, _: &mut Bound) -> Poll<io::Result<Accepted>> {
         let (stream, _) = ready!(Self::poll_accept(self, cx))?;
         Poll::Ready(Ok(Accepted(Ok((Transport::other(stream), Addresses::default())))))
     }
@@ -39,10 +39,14 @@ impl From<UnixListener> for AnyListener {
 }
 
 impl Accept for AnyListener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        bound: &mut Bound,
+    ) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(listener) => Accept::poll_accept(listener, cx),
-            Self::Unix(listener) => Accept::poll_accept(listener, cx),
+            Self::Tcp(listener) => Accept::poll_accept(listener, cx, bound),
+            Self::Unix(listener) => Accept::poll_accept(listener, cx, bound),
         }
     }
 }

@@ -149,7 +149,7 @@ where
         () = inner.tracker.reached(Phase::Dropping) => return None,
     };
     let (accepted, transport) = obtained;
-    Some(host(&inner, counted, accepted, transport, handler))
+    Some(host(&inner, counted, *accepted, transport, handler))
 }
 
 /// Waits until the answer has left, and looks at what the connection is.
