@@ -56,16 +56,21 @@ fn a_witness_that_sees_nothing_fails_the_measurement() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_small_message_is_echoed_without_an_allocation() -> anyhow::Result<()> {
+fn an_echo_of_a_small_message_allocates_what_is_kept() -> anyhow::Result<()> {
     let spent = counted("small", &[], |target, deadline| echo(20).run(target, deadline).map(drop))?;
     let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
     assert!(more.is_empty(), "{more:?}");
+    // A message owns its payload.
+    assert_eq!(
+        spent.heap().map(|(count, bytes)| (count.round(), bytes.round())),
+        Some((1.0, 20.0))
+    );
     Ok(())
 }
 
 #[test]
 fn a_server_that_allocates_for_each_message_is_seen() -> anyhow::Result<()> {
-    // What is gathered piece by piece grows, and the program that does so says so itself.
+    // What is gathered piece by piece grows.
     let spent = counted("pieces", &["--reader"], |target, deadline| {
         let words = Words::Noise(700_000);
         Talk { connections: 1, words, messages: 50, check_all: true }

@@ -53,16 +53,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     build(&folder, &["--package", "duplexer-cli", "--bin", "duplexer"])?;
     let peers = peers::arguments(&folder, args.uwebsockets.as_deref())?;
     let programs = folder.join(PROFILE);
+    let spent = || program("spent", &programs, &peers, &args);
     if args.counts {
-        return spent::counts(&programs, &peers, &args);
+        return spent::counts(spent()?);
     }
     if args.flames {
-        return spent::flames(&programs, &peers, &args);
+        return spent::flames(spent()?, args.quick);
     }
     compare(&programs, &peers, &args)?;
     if args.quick && args.only.is_none() && args.server.is_none() {
-        spent::counts(&programs, &peers, &args)?;
-        spent::flames(&programs, &peers, &args)?;
+        spent::counts(spent()?)?;
+        spent::flames(spent()?, args.quick)?;
     }
     Ok(())
 }

@@ -12,7 +12,9 @@ use duplexer_benches::compare::{
     chosen_workloads, startable,
 };
 use duplexer_benches::load::{pin_to, raise_file_limit};
-use duplexer_benches::spent::{Counter, Counts, Heap, Kept, Profiler, Spent, write_counts};
+use duplexer_benches::spent::{
+    Counter, Counts, Heap, Kept, Profile, Profiler, Spent, write_counts,
+};
 
 /// Find out what a message is spent on
 #[derive(Debug, clap::Parser)]
@@ -98,14 +100,24 @@ fn count(
             names.push(JUDGED.to_owned());
         }
     }
-    let servers = servers(&names, arguments)?;
+    let mut servers = servers(&names, arguments)?;
+    if arguments.quick {
+        servers.retain(|it| names.iter().any(|name| name == it.name));
+    }
+    let heap = Heap::prepare(&scratch.0)?;
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let mut counts =
             Counts { workload: workload.name, unit: workload.unit, servers: Vec::new() };
         for server in servers.iter().filter(|it| it.knows(workload.mode)) {
-            let spent = counted(arguments, strace, scratch, workload, server)
-                .with_context(|| format!("{}, {}", workload.name, server.name))?;
+            let spent = counted(arguments, strace, (scratch, &heap), workload, server);
+            let spent = match spent {
+                Ok(spent) => spent,
+                Err(error) => {
+                    faults.push(format!("{}, {}: {error:#}", workload.name, server.name));
+                    continue;
+                }
+            };
             if server.name == JUDGED {
                 let (more, less) = kept.judge(workload.name, &spent);
                 faults.extend(more.iter().map(ToString::to_string));
@@ -126,14 +138,11 @@ fn count(
 fn counted(
     arguments: &Arguments,
     strace: &Path,
-    scratch: &Scratch,
+    (scratch, heap): (&Scratch, &Heap),
     workload: &Workload,
     server: &Contender,
 ) -> anyhow::Result<Spent> {
-    let heap = match server.takes_memory_of_glibc(workload.mode) {
-        true => Some(Heap::prepare(&scratch.0)?),
-        false => None,
-    };
+    let heap = server.takes_memory_of_glibc(workload.mode).then(|| heap.clone());
     let counter = Rc::new(Counter::new(&scratch.0, Some(strace), heap));
     let mut running = server.start_as(&arguments.programs, workload.mode, |command| {
         if let Some(heap) = counter.heap() {
@@ -164,6 +173,7 @@ fn flames(
         servers.retain(|it| it.name == JUDGED);
     }
     fs::create_dir_all(results).with_context(|| format!("making {}", results.display()))?;
+    let mut faults = Vec::new();
     let mut text = format!(
         "# Where the time goes, {}\n\n{}, Linux {}. Stacks sampled by perf; `benches/README.md` says how to read them.\n\n",
         machine.day, machine.processor, machine.kernel
@@ -172,10 +182,13 @@ fn flames(
         for server in servers.iter().filter(|it| it.knows(workload.mode)) {
             let title = format!("{}, {}", server.name, workload.name);
             let picture = format!("flame-{}-{}.svg", server.name, workload.name);
-            let mut running = server.start(&arguments.programs, workload.mode)?;
-            running.target.witness = Some(profiler.clone());
-            workload.measure(&running.target).with_context(|| title.clone())?;
-            let profile = profiler.profile().with_context(|| title.clone())?;
+            let profile = match sampled(arguments, &profiler, workload, server) {
+                Ok(profile) => profile,
+                Err(error) => {
+                    faults.push(format!("{title}: {error:#}"));
+                    continue;
+                }
+            };
             profile.draw(&results.join(&picture), &title)?;
             let section = profile.to_markdown(&title, &picture);
             println!("{section}");
@@ -186,7 +199,20 @@ fn flames(
     fs::write(&path, text.trim_end().to_owned() + "\n")
         .with_context(|| format!("writing {}", path.display()))?;
     println!("{}", results.display());
+    anyhow::ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
+}
+
+fn sampled(
+    arguments: &Arguments,
+    profiler: &Rc<Profiler>,
+    workload: &Workload,
+    server: &Contender,
+) -> anyhow::Result<Profile> {
+    let mut running = server.start(&arguments.programs, workload.mode)?;
+    running.target.witness = Some(profiler.clone());
+    workload.measure(&running.target)?;
+    profiler.profile()
 }
 
 fn servers(names: &[String], arguments: &Arguments) -> anyhow::Result<Vec<Contender>> {
@@ -194,7 +220,9 @@ fn servers(names: &[String], arguments: &Arguments) -> anyhow::Result<Vec<Conten
     for (name, reason) in left_out {
         let is_wanted = arguments.server.iter().any(|it| it == name);
         anyhow::ensure!(!is_wanted, "{name} cannot be started: {reason}");
-        println!("{name} is left out: {reason}");
+        if !arguments.quick {
+            println!("{name} is left out: {reason}");
+        }
     }
     Ok(servers)
 }

@@ -60,13 +60,13 @@ impl Profile {
         self.shares(|frames| frames.last().filter(|frame| !is_kernel(frame)).copied())
     }
 
-    /// Returns the system calls in which the kernel was met, with all that they do, and their shares of all samples; the
-    /// largest first. Interrupts and faults are not among them.
+    /// Returns the functions that had called the kernel when it was met, or had been interrupted by it, and their shares of
+    /// all samples; the largest first. Mostly they are the C library's, one for each system call.
     #[must_use]
-    pub fn calls(&self) -> Vec<(String, f64)> {
+    pub fn callers(&self) -> Vec<(String, f64)> {
         self.shares(|frames| {
-            let mut entries = frames.iter().filter(|it| it.starts_with("__") && is_kernel(it));
-            entries.find_map(|it| Some(it.split_once(CALL)?.1.trim_end_matches(KERNEL)))
+            let kernel = frames.iter().position(|frame| is_kernel(frame))?;
+            frames[..kernel].last().copied()
         })
     }
 
@@ -77,7 +77,7 @@ impl Profile {
         all.first().map_or(0.0, |(_, share)| *share)
     }
 
-    /// Returns a section in Markdown: the kernel's share, system calls, and the functions that take most.
+    /// Returns a section in Markdown: the kernel's share, who called it, and the functions that take most.
     #[must_use]
     pub fn to_markdown(&self, title: &str, picture: &str) -> String {
         let list = |shares: Vec<(String, f64)>, least: f64, most: usize| {
@@ -85,12 +85,12 @@ impl Profile {
             named.map(|(name, share)| format!("- {:.1} % `{name}`\n", share * 100.0)).collect()
         };
         let mut text = String::new();
-        let calls: String = list(self.calls(), 0.005, 8);
+        let callers: String = list(self.callers(), 0.005, 8);
         let own: String = list(self.own(), 0.002, 25);
         // Writing into a string cannot fail.
         let _whole = write!(
             text,
-            "## {title}\n\n![{title}]({picture})\n\n{} samples, {:.1} % of them in the kernel. System calls:\n\n{calls}\n\
+            "## {title}\n\n![{title}]({picture})\n\n{} samples, {:.1} % of them in the kernel, called by:\n\n{callers}\n\
              The process itself:\n\n{own}\n",
             self.samples(),
             self.kernel() * 100.0,
@@ -120,8 +120,6 @@ fn is_kernel(frame: &str) -> bool {
 
 /// What perf's frames of the kernel are marked with.
 const KERNEL: &str = "_[k]";
-/// What stands before a call's name in the kernel's entries, as `__x64_sys_sendto` and `__arm64_sys_sendto`.
-const CALL: &str = "64_sys_";
 
 #[cfg(test)]
 mod tests {
@@ -135,10 +133,10 @@ mod tests {
                           server;main 10\n";
 
     #[test]
-    fn a_function_is_charged_for_itself_and_a_call_for_all_it_does() -> anyhow::Result<()> {
+    fn a_function_is_charged_for_itself_and_for_the_kernel_that_it_called() -> anyhow::Result<()> {
         let profile = Profile::parsed(FOLDED)?;
         assert_eq!(profile.own(), [("unmask".to_owned(), 0.4), ("main".to_owned(), 0.1)]);
-        assert_eq!(profile.calls(), [("sendto".to_owned(), 0.5)]);
+        assert_eq!(profile.callers(), [("send".to_owned(), 0.5)]);
         assert_eq!((profile.kernel(), profile.samples()), (0.5, 100));
         let text = profile.to_markdown("echo", "echo.svg");
         assert!(text.contains("50.0 % of them in the kernel"), "{text}");

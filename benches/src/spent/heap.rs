@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 /// What one server asks of the heap.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Heap {
     library: PathBuf,
     counters: PathBuf,

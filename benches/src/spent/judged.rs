@@ -93,7 +93,8 @@ mod tests {
                 assert!(count.is_finite() && *count >= 0.0, "{workload}: {count} of {what}");
             }
         }
-        assert_eq!(kept["echo-20B-d1"]["allocations"], 0.0);
+        // The message itself.
+        assert_eq!(kept["echo-20B-d1"]["allocations"], 1.0);
         Ok(())
     }
 
@@ -104,13 +105,13 @@ mod tests {
             Spent { messages: 1_000, calls: None, allocations }
         };
         let kept = Kept::read()?;
-        assert_eq!(kept.judge("echo-20B-d1", &spent(9, 5)), (vec![], vec![]));
-        // One message in fifty.
-        let (more, less) = kept.judge("echo-20B-d1", &spent(20, 5));
+        assert_eq!(kept.judge("echo-20B-d1", &spent(1_009, 20_005)), (vec![], vec![]));
+        // One message in twenty.
+        let (more, less) = kept.judge("echo-20B-d1", &spent(1_050, 20_005));
         let [allocations] = &more[..] else { panic!("{more:?}") };
         assert!(less.is_empty(), "{less:?}");
         let message = allocations.to_string();
-        assert!(message.contains("echo-20B-d1: each takes 0.020 of `allocations`"), "{message}");
+        assert!(message.contains("echo-20B-d1: each takes 1.050 of `allocations`"), "{message}");
         assert!(message.contains("benches/counts.json"), "{message}");
         // Somebody mended an opening.
         let (more, less) = kept.judge("openings", &spent(1, 1));
