@@ -486,7 +486,7 @@ fn fault_of(spoil: impl Fn(&mut Vec<u8>) + Send + 'static) -> String {
 /// The listener as a target: a server that is a thread of this process.
 fn here(listener: &TcpListener) -> io::Result<Target> {
     let address = listener.local_addr()?;
-    Ok(Target { address, pid: std::process::id(), reply: Reply::Unmasked })
+    Ok(Target { address, pid: std::process::id(), reply: Reply::Unmasked, witness: None })
 }
 
 fn one_message(target: &Target) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 //! JSON and pictures out. The measuring itself is `benches/`; what the figures mean is in `benches/README.md`.
 
 mod peers;
+mod spent;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,12 @@ pub(crate) struct Args {
     /// Go on although this rival measures worse than `benches/expected.json` has it, for this reason
     #[arg(long, value_name = "SERVER=REASON")]
     allow: Vec<String>,
+    /// Count system calls and allocations for each message instead of measuring time
+    #[arg(long, conflicts_with_all = ["flames", "rounds", "allow"])]
+    counts: bool,
+    /// Draw a flame graph of ours under each workload instead of measuring
+    #[arg(long, conflicts_with_all = ["rounds", "allow"])]
+    flames: bool,
     /// Also measure uWebSockets, from a checkout of it with its submodule uSockets
     #[arg(long, value_name = "FOLDER")]
     uwebsockets: Option<PathBuf>,
@@ -45,7 +52,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     build(&folder, &["--package", "duplexer-benches", "--features", "rivals", "--bins"])?;
     build(&folder, &["--package", "duplexer-cli", "--bin", "duplexer"])?;
     let peers = peers::arguments(&folder, args.uwebsockets.as_deref())?;
-    compare(&folder.join(PROFILE), &peers, args)
+    let programs = folder.join(PROFILE);
+    let spent = || program("spent", &programs, &peers, &args);
+    if args.counts {
+        return spent::counts(spent()?);
+    }
+    if args.flames {
+        return spent::flames(spent()?, args.quick);
+    }
+    compare(&programs, &peers, &args)?;
+    if args.quick && args.only.is_none() && args.server.is_none() {
+        spent::counts(spent()?)?;
+        spent::flames(spent()?, args.quick)?;
+    }
+    Ok(())
 }
 
 /// Builds in one call for each package, so that none is compiled with features that only another one asks for.
@@ -64,27 +84,12 @@ fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(programs: &Path, peers: &[OsString], args: Args) -> anyhow::Result<()> {
-    let mut compare = Command::new(programs.join("compare"));
-    compare.arg("--programs").arg(programs).args(peers);
+fn compare(programs: &Path, peers: &[OsString], args: &Args) -> anyhow::Result<()> {
+    let mut compare = program("compare", programs, peers, args)?;
     let compiler = Step::new("rustc").args(["--version"]).run()?;
     compare.args(["--compiler", compiler.trim()]);
-    if args.keep {
-        compare.arg("--dated").arg("--results").arg(repository().join("benches/results"));
-    } else {
-        compare.arg("--results").arg(target_folder()?.join("bench"));
-    }
-    for explanation in args.allow {
-        compare.args(["--allow", &explanation]);
-    }
-    if args.quick {
-        compare.arg("--quick");
-    }
-    if let Some(only) = args.only {
-        compare.args(["--only", &only]);
-    }
-    if let Some(server) = args.server {
-        compare.args(["--server", &server]);
+    for explanation in &args.allow {
+        compare.args(["--allow", explanation]);
     }
     if let Some(rounds) = args.rounds {
         compare.args(["--rounds", &rounds.to_string()]);
@@ -94,6 +99,32 @@ fn compare(programs: &Path, peers: &[OsString], args: Args) -> anyhow::Result<()
         bail!("the comparison failed ({status})");
     }
     Ok(())
+}
+
+/// Starts a command of a program of the bench, with what all of them are told.
+fn program(
+    name: &str,
+    programs: &Path,
+    peers: &[OsString],
+    args: &Args,
+) -> anyhow::Result<Command> {
+    let mut command = Command::new(programs.join(name));
+    command.arg("--programs").arg(programs).args(peers);
+    if args.keep {
+        command.arg("--dated").arg("--results").arg(repository().join("benches/results"));
+    } else {
+        command.arg("--results").arg(target_folder()?.join("bench"));
+    }
+    if args.quick {
+        command.arg("--quick");
+    }
+    if let Some(only) = &args.only {
+        command.args(["--only", only]);
+    }
+    if let Some(server) = &args.server {
+        command.args(["--server", server]);
+    }
+    Ok(command)
 }
 
 /// The profile of the workspace that all measured programs are built with.

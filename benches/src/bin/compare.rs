@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use duplexer_benches::compare::{
     Contender, Extent, Figures, GENERATOR_CORE, Kept, Machine, Outcome, Programs, Report, Workload,
-    contenders, workloads,
+    chosen_servers, chosen_workloads, contenders, startable,
 };
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 
@@ -51,7 +51,10 @@ fn main() -> anyhow::Result<()> {
         let is_wanted = arguments.server.iter().any(|it| it == name);
         anyhow::ensure!(!is_wanted, "{name} cannot be measured: {reason}");
     }
-    let workloads = chosen_workloads(extent, &arguments.only)?;
+    let mut workloads = chosen_workloads(extent, &arguments.only)?;
+    if arguments.quick && arguments.only.is_empty() {
+        workloads.retain(|it| it.is_quick);
+    }
     let machine = Machine::read();
     anyhow::ensure!(
         machine.cores >= 2,
@@ -124,21 +127,6 @@ fn explanation(text: &str) -> Result<(String, String), String> {
     Ok((server.to_owned(), reason.trim().to_owned()))
 }
 
-/// Parts the servers from those that nothing is there to run, each with what is missing.
-fn startable(
-    servers: Vec<Contender>,
-    programs: &Programs,
-) -> (Vec<Contender>, Vec<(&'static str, &'static str)>) {
-    let (mut found, mut left_out) = (Vec::new(), Vec::new());
-    for server in servers {
-        match server.missing(programs) {
-            None => found.push(server),
-            Some(reason) => left_out.push((server.name, reason)),
-        }
-    }
-    (found, left_out)
-}
-
 fn announce(report: &Report) {
     let Report { machine, rounds, programs, .. } = report;
     println!("{}, Linux {}, {rounds} rounds\n", machine.processor, machine.kernel);
@@ -150,35 +138,6 @@ fn announce(report: &Report) {
         println!("  {name:24}left out: {reason}");
     }
     println!();
-}
-
-fn chosen_servers(names: &[String]) -> anyhow::Result<Vec<Contender>> {
-    let mut servers = contenders();
-    for name in names {
-        let known: Vec<_> = servers.iter().map(|it| it.name).collect();
-        anyhow::ensure!(known.contains(&name.as_str()), "no server {name:?}; there are {known:?}");
-    }
-    if !names.is_empty() {
-        servers.retain(|it| it.name == "ideal" || names.iter().any(|name| name == it.name));
-    }
-    Ok(servers)
-}
-
-fn chosen_workloads(extent: Extent, names: &[String]) -> anyhow::Result<Vec<Workload>> {
-    let mut workloads = workloads(extent);
-    for name in names {
-        let known: Vec<_> = workloads.iter().map(|it| it.name).collect();
-        anyhow::ensure!(
-            known.contains(&name.as_str()),
-            "no workload {name:?}; there are {known:?}"
-        );
-    }
-    if !names.is_empty() {
-        workloads.retain(|it| names.iter().any(|name| name == it.name));
-    } else if extent == Extent::Quick {
-        workloads.retain(|it| it.is_quick);
-    }
-    Ok(workloads)
 }
 
 /// Measures every server that knows the workload's mode once in each round, so that all share what the machine does meanwhile; returns the failures' number.

@@ -105,7 +105,7 @@ enum Load {
 fn main() -> anyhow::Result<()> {
     let Arguments { address, pid, core, deadline_s, verbatim, load } = Arguments::parse();
     let reply = if verbatim { Reply::Verbatim } else { Reply::Unmasked };
-    let target = Target { address, pid, reply };
+    let target = Target { address, pid, reply, witness: None };
     pin_to(core)?;
     raise_file_limit(10_000)?;
     let deadline = Deadline::after(Duration::from_secs(deadline_s));

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -215,6 +215,15 @@ impl Contender {
         of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
     }
 
+    /// Tells whether what runs in a mode takes its memory from glibc, as programs do that bring no allocator.
+    #[must_use]
+    pub fn takes_memory_of_glibc(&self, mode: Mode) -> bool {
+        match self.way(mode).map(|way| way.program) {
+            Some(Program::Built(_) | Program::UWebSockets) => true,
+            Some(Program::Node(_) | Program::Bun(_)) | None => false,
+        }
+    }
+
     /// Returns why the server cannot be started, where what runs it was not given.
     #[must_use]
     pub fn missing(&self, programs: &Programs) -> Option<&'static str> {
@@ -251,9 +260,23 @@ impl Contender {
     /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
     /// address within ten seconds.
     pub fn start(&self, programs: &Programs, mode: Mode) -> anyhow::Result<Running> {
+        self.start_as(programs, mode, |_| {})
+    }
+
+    /// The same, after `prepare` has had the command.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as(
+        &self,
+        programs: &Programs,
+        mode: Mode,
+        prepare: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Running> {
         let Way { program, arguments, .. } =
             self.way(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
         let mut command = programs.command(*program).map_err(anyhow::Error::msg)?;
+        prepare(&mut command);
         // A child inherits the cores of the thread that starts it.
         pin_to(SERVER_CORE)?;
         let child = command
@@ -266,7 +289,7 @@ impl Contender {
         let program = command.get_program().display();
         let mut child = Guard(child.with_context(|| format!("starting {program}"))?);
         let address = child.listening_at().with_context(|| format!("starting {}", self.name))?;
-        let target = Target { address, pid: child.0.id(), reply: self.reply };
+        let target = Target { address, pid: child.0.id(), reply: self.reply, witness: None };
         Ok(Running { target, _child: child })
     }
 }

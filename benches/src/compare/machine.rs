@@ -1,6 +1,7 @@
 //! The machine that figures belong to, and which of its cores do what.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The core that servers run on.
 pub(super) const SERVER_CORE: usize = 0;
@@ -48,6 +49,12 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             day: time::OffsetDateTime::now_utc().date().to_string(),
         }
+    }
+
+    /// Returns the folder within `kept` that today's figures belong to, named by day (UTC) and processor.
+    #[must_use]
+    pub fn folder(&self, kept: &Path) -> PathBuf {
+        kept.join(format!("{}-{}", self.day, self.slug()))
     }
 
     /// Returns the processor's name as a part of a path: small letters, digits and single hyphens.

@@ -1,5 +1,6 @@
 //! The comparison: which servers, under which workloads, in which order, and what is made of the samples.
 
+mod choice;
 mod contender;
 mod figures;
 mod kept;
@@ -11,6 +12,7 @@ mod programs;
 mod report;
 mod workload;
 
+pub use choice::{chosen_servers, chosen_workloads, startable};
 pub use contender::{Contender, Running, contenders};
 pub use figures::{Figures, Outcome};
 pub use kept::{Kept, Worse};

@@ -45,7 +45,7 @@ impl Report {
     /// Returns the folder within `kept` that the run belongs to, named by day (UTC) and processor.
     #[must_use]
     pub fn folder(&self, kept: &Path) -> PathBuf {
-        kept.join(format!("{}-{}", self.machine.day, self.machine.slug()))
+        self.machine.folder(kept)
     }
 
     /// Writes everything into `folder`, which is made when it is missing, over what an earlier run has left there.

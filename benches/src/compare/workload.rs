@@ -207,6 +207,26 @@ impl Workload {
         }
     }
 
+    /// Tells whether it counts messages or openings at the server's own pace, and so looks the same however slowly somebody
+    /// who looks on makes the server run.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        match self.load {
+            Load::Client(_)
+            | Load::Echo(_)
+            | Load::FanOut(_)
+            | Load::Openings(_)
+            | Load::Talk(_) => true,
+            Load::Idle(_) | Load::Latency(_) => false,
+        }
+    }
+
+    /// Tells whether it has a part in which messages or openings are counted.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.is_steady() || matches!(self.load, Load::Latency(_))
+    }
+
     /// Puts the workload on a server that nobody else uses.
     ///
     /// # Errors

@@ -4,16 +4,19 @@
 //! idle first. Threads that have ended are deliberately not counted: no measured server ends a thread while it serves.
 
 use std::fs;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::sample::Sample;
+use super::sample::{Sample, Target};
+use super::witness::Witness;
 
 /// An account opened on a server and on this thread, to be closed when the counted part is over.
 #[derive(Debug)]
 pub(super) struct Account {
     pid: u32,
+    witness: Option<Rc<dyn Witness>>,
     server: Schedule,
     generator: Schedule,
     opened: Instant,
@@ -23,22 +26,29 @@ impl Account {
     /// Opens the account once the server has had time to fall idle.
     ///
     /// # Errors
-    /// Fails when the process is gone or the kernel keeps no `schedstat`.
-    pub(super) fn open(pid: u32) -> anyhow::Result<Self> {
+    /// Fails when the process is gone, the kernel keeps no `schedstat`, or a witness cannot look.
+    pub(super) fn open(target: &Target) -> anyhow::Result<Self> {
         settle();
+        let (pid, witness) = (target.pid, target.witness.clone());
+        if let Some(witness) = &witness {
+            witness.begin(pid)?;
+        }
         let (server, generator) = (Schedule::of_process(pid)?, Schedule::of_this_thread()?);
-        Ok(Self { pid, server, generator, opened: Instant::now() })
+        Ok(Self { pid, witness, server, generator, opened: Instant::now() })
     }
 
     /// Closes the account and divides it by what was done: `count` messages or openings.
     ///
     /// # Errors
-    /// Fails when the process is gone.
+    /// Fails when the process is gone or a witness has seen nothing.
     pub(super) fn close(self, count: u64) -> anyhow::Result<Sample> {
         let elapsed_ns = self.opened.elapsed().as_nanos() as f64;
         let generator = Schedule::of_this_thread()?.since(self.generator);
         settle();
         let server = Schedule::of_process(self.pid)?.since(self.server);
+        if let Some(witness) = &self.witness {
+            witness.end(count)?;
+        }
         Ok(Sample {
             generator_us: Some(generator.ran_ns as f64 / 1e3 / count as f64),
             server_busy: Some(server.ran_ns as f64 / elapsed_ns),

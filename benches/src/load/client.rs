@@ -44,14 +44,14 @@ impl ClientSide {
         match self.direction {
             Direction::Send => {
                 client.take(warm, self.payload_bytes, true)?;
-                let account = Account::open(target.pid)?;
+                let account = Account::open(target)?;
                 client.take(self.messages, self.payload_bytes, false)?;
                 account.close(self.messages as u64)
             }
             Direction::Receive => {
                 let script = Script::new(0, self.payload_bytes, IN_SCRIPT);
                 client.give(&script, warm, self.payload_bytes, true)?;
-                let account = Account::open(target.pid)?;
+                let account = Account::open(target)?;
                 client.give(&script, self.messages, self.payload_bytes, false)?;
                 account.close(self.messages as u64)
             }

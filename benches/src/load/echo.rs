@@ -39,7 +39,7 @@ impl Echo {
         };
         let mut crowd = Crowd::open(members, target, deadline)?;
         crowd.exchange(self.messages / 5, self.depth, true)?;
-        let account = Account::open(target.pid)?;
+        let account = Account::open(target)?;
         crowd.exchange(self.messages, self.depth, self.check_all)?;
         account.close(self.messages as u64)
     }

@@ -41,7 +41,7 @@ impl FanOut {
         // An opening is answered before its handler has been told, so the last ones may be on no list yet.
         settle();
         audience.hear(self.rounds.div_ceil(5), true)?;
-        let account = Account::open(target.pid)?;
+        let account = Account::open(target)?;
         audience.hear(self.rounds, self.check_all)?;
         let sample = account.close((self.rounds * self.together * self.subscribers) as u64)?;
         audience.ensure_silence()?;

@@ -34,7 +34,7 @@ impl Latency {
         let begun = Instant::now();
         crowd.exchange(messages, 1, false)?;
         let pace = begun.elapsed() * 2 / u32::try_from(messages)?;
-        let account = Account::open(target.pid)?;
+        let account = Account::open(target)?;
         let mut times_ns = crowd.march(messages, pace)?;
         let sample = account.close(messages as u64)?;
         times_ns.sort_unstable();

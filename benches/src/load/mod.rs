@@ -23,6 +23,7 @@ mod stream;
 mod talk;
 mod trust;
 mod watch;
+mod witness;
 
 pub use client::{ClientSide, Direction};
 pub use deadline::Deadline;
@@ -37,3 +38,4 @@ pub use sample::{Latencies, Reply, Sample, Target};
 pub use script::Script;
 pub use speech::Words;
 pub use talk::Talk;
+pub use witness::Witness;

@@ -31,7 +31,7 @@ impl Openings {
     /// Fails when one opening is not answered with the right 101, or the deadline passes.
     pub fn run(self, target: &Target, deadline: Deadline) -> anyhow::Result<Sample> {
         self.open(target, deadline, self.count / 10)?;
-        let account = Account::open(target.pid)?;
+        let account = Account::open(target)?;
         self.open(target, deadline, self.count)?;
         account.close(self.count)
     }

@@ -1,9 +1,12 @@
 //! What goes into a measurement and what comes out of it.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::witness::Witness;
 
 /// The server that is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Where it listens; a loopback address.
     pub address: SocketAddr,
@@ -11,6 +14,8 @@ pub struct Target {
     pub pid: u32,
     /// What it answers to a frame.
     pub reply: Reply,
+    /// Who looks on while it is measured, beside the clock.
+    pub witness: Option<Rc<dyn Witness>>,
 }
 
 /// What a server that echoes sends back for a client's masked frame.

@@ -30,7 +30,7 @@ impl Talk {
         let members = Members { connections, words, tls: false };
         let mut dialogue = Dialogue::open(members, target, deadline)?;
         dialogue.exchange(0..connections, messages / 5, connections, true)?;
-        let account = Account::open(target.pid)?;
+        let account = Account::open(target)?;
         let reply_bytes = dialogue.exchange(0..connections, messages, connections, check_all)?;
         let sample = account.close(messages as u64)?;
         Ok(Sample { reply_bytes: words.takeover().map(|_| reply_bytes), ..sample })
