@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::recycle::Recycled;
+use crate::recycle::{Recycled, free};
 use crate::time::Time;
 
 /// Buffers, contexts and masking keys that connections of one thread share.
@@ -52,6 +52,8 @@ impl Scratch {
         {
             buffer.clear();
             self.buffers.push(buffer);
+        } else {
+            free(buffer);
         }
     }
 
@@ -71,9 +73,16 @@ impl Scratch {
 
     /// Frees large buffers that have not been needed for a while.
     pub(crate) fn age(&mut self, now: Time) {
-        self.large.age(now);
-        if self.output.capacity() > BUFFER_BYTES_KEPT_MAX {
-            self.output = Vec::new();
+        if !self.large.age(now) {
+            return;
+        }
+        for buffer in
+            self.buffers.extract_if(.., |buffer| buffer.capacity() > BUFFER_BYTES_IDLE_MAX)
+        {
+            free(buffer);
+        }
+        if self.output.capacity() > BUFFER_BYTES_IDLE_MAX {
+            free(std::mem::take(&mut self.output));
         }
     }
 
@@ -81,6 +90,7 @@ impl Scratch {
     pub(crate) fn take_output(&mut self) -> Vec<u8> {
         let mut output = std::mem::take(&mut self.output);
         if output.capacity() > BUFFER_BYTES_KEPT_MAX {
+            free(output);
             return Vec::new();
         }
         output.clear();
@@ -99,5 +109,7 @@ impl fmt::Debug for Scratch {
 
 /// Largest capacity of a buffer that is kept, in bytes.
 const BUFFER_BYTES_KEPT_MAX: usize = 256 << 10;
+/// The same for one that is kept for more than a few seconds.
+const BUFFER_BYTES_IDLE_MAX: usize = 4 << 10;
 /// Most buffers kept at a time.
 const BUFFERS_KEPT_MAX: usize = 16;

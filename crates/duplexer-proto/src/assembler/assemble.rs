@@ -387,11 +387,7 @@ impl Open {
     }
 
     fn message(&mut self, scratch: &Scratch) -> Piece {
-        let bytes = match self.active.is_empty() {
-            true => scratch.large.lend(self.whole.take()),
-            // An extension's output does not come from there either.
-            false => self.whole.take().into(),
-        };
+        let bytes = scratch.large.lend(self.whole.take());
         // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
         let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {
             true => MessageKind::Binary,
