@@ -98,11 +98,34 @@ impl Recycled {
     }
 }
 
+/// Makes `bytes` a message's that come from elsewhere: they are freed when they are dropped.
+pub(crate) fn own(bytes: Vec<u8>) -> Bytes {
+    if bytes.capacity() < LARGE_BYTES_MIN {
+        return bytes.into();
+    }
+    Bytes::from_owner(Owned(bytes))
+}
+
 /// Frees a buffer, so that its memory goes back to the system where it is large.
 pub(crate) fn free(mut buffer: Vec<u8>) {
     if buffer.capacity() >= LARGE_BYTES_MIN {
         buffer.clear();
         buffer.shrink_to(1);
+    }
+}
+
+/// Bytes of a message, whose buffer is freed.
+struct Owned(Vec<u8>);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        free(std::mem::take(&mut self.0));
     }
 }
 

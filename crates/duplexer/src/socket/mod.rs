@@ -11,7 +11,7 @@ mod websocket;
 mod writer;
 
 pub use events::{Event, Events};
-pub(crate) use facts::{Facts, LatestFacts};
+pub(crate) use facts::LatestFacts;
 pub use halves::{Receiver, Sender};
 pub use io::ByteStream;
 pub use outcome::{ControlError, PingError, RecvError, SendError, TrySendError};
