@@ -1,5 +1,7 @@
 //! Counts the heap bytes of the current thread, for tests that bound memory.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

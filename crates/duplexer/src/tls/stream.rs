@@ -1,7 +1,7 @@
-//! An encrypted stream: records over a transport, and what rustls says of an open connection, in our words. Buffers are the thread's:
-//! a stream keeps what of a record has come, what its reader had no room for, and what its transport has not taken.
-//! The end of a stream that its peer did not
-//! announce (close_notify) is a plain end: WebSocket messages and closes say themselves whether they are whole.
+//! An encrypted stream: records over a transport, and what rustls says of an open connection, in our words. Buffers are the
+//! thread's: a stream keeps what of a record has come, what its reader had no room for, and what its transport has not taken.
+//! The end of a stream that its peer did not announce (close_notify) is a plain end: WebSocket messages and closes say
+//! themselves whether they are whole.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -43,7 +43,7 @@ struct Room {
 }
 
 thread_local! {
-    static ROOMS: Cell<Vec<Box<Room>>> = const { Cell::new(Vec::new()) };
+    static ROOMS: Cell<Vec<Room>> = const { Cell::new(Vec::new()) };
 }
 
 impl Room {
@@ -53,9 +53,8 @@ impl Room {
         let room = rooms.pop();
         // A thread that is being torn down keeps nothing.
         let _ = ROOMS.try_with(|kept| kept.set(rooms));
-        let mut room = room.unwrap_or_else(|| {
-            Box::new(Self { read: vec![0; ROOM_BYTES].into(), sent: Vec::new() })
-        });
+        let mut room =
+            room.unwrap_or_else(|| Self { read: vec![0; ROOM_BYTES].into(), sent: Vec::new() });
         let result = act(&mut room);
         room.sent.clear();
         let _ = ROOMS.try_with(|kept| {
@@ -101,11 +100,15 @@ impl Encrypted {
             self.queue(&mut room.sent);
             let drained = self.poll_drain(cx);
             let over = understood?;
-            ready!(drained)?;
-            if !self.session.state().is_handshaking() {
-                return Pin::new(&mut self.io).poll_flush(cx);
+            if drained?.is_ready() {
+                // Whoever writes next does that again.
+                let _ = Pin::new(&mut self.io).poll_flush(cx)?;
             }
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            if !self.session.state().is_handshaking() {
+                // Tickets that are left leave while the first bytes are read: the peer may be writing as well.
+                return Poll::Ready(Ok(()));
+            }
+            // Not only once all has left: a peer that has more to say may hear nothing before.
             let mut read = ReadBuf::new(&mut room.read);
             if !over {
                 ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
@@ -186,6 +189,7 @@ impl Encrypted {
         room: &mut Room,
         reader: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.write_left(cx);
         let (before, mut start, mut end) = (reader.filled().len(), 0, self.incoming.len());
         room.read[..end].copy_from_slice(&self.incoming);
         let polled = loop {
@@ -206,7 +210,6 @@ impl Encrypted {
             let mut read = ReadBuf::new(&mut room.read[end..]);
             match Pin::new(&mut self.io).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => {
-                    // Also where a record is too long for the room, which rustls refuses before that.
                     self.ended = true;
                     break Poll::Ready(Ok(()));
                 }
@@ -216,12 +219,16 @@ impl Encrypted {
             }
         };
         self.incoming = room.read[start..end].to_vec();
-        if !room.sent.is_empty() {
-            self.queue(&mut room.sent);
-            // What the transport does not take now goes before what is written next.
-            let _ = self.poll_drain(cx);
-        }
+        self.queue(&mut room.sent);
+        self.write_left(cx);
         polled
+    }
+
+    /// Writes, while it is read, what the transport takes of records that wait. Whoever writes next learns of errors.
+    fn write_left(&mut self, cx: &mut Context<'_>) {
+        if !self.outgoing.is_empty() && matches!(self.poll_drain(cx), Poll::Ready(Ok(()))) {
+            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        }
     }
 
     /// Puts records behind those that the transport has not taken.
