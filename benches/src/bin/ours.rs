@@ -64,17 +64,17 @@ async fn main() -> anyhow::Result<()> {
     } else if arguments.reader {
         server.serve(listener, |socket, _| echo_read(socket)).await?;
     } else {
-        server.serve(listener, |socket, _| echo(socket)).await?;
+        server.serve(listener, |mut socket, _| async move { echo(&mut socket).await }).await?;
     }
     Ok(())
 }
 
-/// Sends every message back.
-async fn echo(mut socket: WebSocket) -> Result<(), Failed> {
-    while let Some(message) = socket.recv().await? {
+/// Sends every message back, as the README has it.
+async fn echo(socket: &mut WebSocket) -> Result<(), Failed> {
+    loop {
+        let Some(message) = socket.recv().await? else { return Ok(()) };
         socket.send(message).await?;
     }
-    Ok(())
 }
 
 /// Sends every message back when its reader has come to the end.

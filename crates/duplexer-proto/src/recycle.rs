@@ -4,6 +4,10 @@
 //!
 //! Bounded in bytes, and what has not been wanted for a while is freed, once a connection of the thread looks at its timer. Small
 //! messages never come here.
+//!
+//! A large buffer is shrunk before it is freed. glibc hands large memory out as pages of its own, which go back to the system when
+//! they are freed, but only above a size that grows to whatever such memory was last freed: without that, the second message of
+//! 1 MiB would lie in the heap, and leave a hole there that stays resident as long as anything behind it is in use.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -60,7 +64,7 @@ impl Recycled {
     /// Takes a buffer back, or frees it where it is small. Beyond the bound the smallest are freed: large ones save most.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         if !(LARGE_BYTES_MIN..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
-            return;
+            return free(buffer);
         }
         buffer.clear();
         let mut kept = self.kept();
@@ -69,27 +73,59 @@ impl Recycled {
         while kept.bytes > KEPT_BYTES_MAX {
             let sizes = kept.buffers.iter().map(Vec::capacity).enumerate();
             let Some((at, bytes)) = sizes.min_by_key(|(_, bytes)| *bytes) else { return };
-            kept.buffers.swap_remove(at);
+            free(kept.buffers.swap_remove(at));
             kept.bytes -= bytes;
         }
     }
 
-    /// Frees what nobody has asked for lately.
-    pub(crate) fn age(&self, now: Time) {
+    /// Frees what nobody has asked for lately. Tells whether it is time to free what else lies about.
+    pub(crate) fn age(&self, now: Time) -> bool {
         let mut kept = self.kept();
         if now.since(kept.judged) < UNWANTED_AFTER {
-            return;
-        }
-        if !std::mem::take(&mut kept.wanted) {
-            kept.buffers = Vec::new();
-            kept.bytes = 0;
+            return false;
         }
         kept.judged = now;
+        if !std::mem::take(&mut kept.wanted) {
+            std::mem::take(&mut kept.buffers).into_iter().for_each(free);
+            kept.bytes = 0;
+        }
+        true
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // No change to it can be left half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes `bytes` a message's that come from elsewhere: they are freed when they are dropped.
+pub(crate) fn own(bytes: Vec<u8>) -> Bytes {
+    if bytes.capacity() < LARGE_BYTES_MIN {
+        return bytes.into();
+    }
+    Bytes::from_owner(Owned(bytes))
+}
+
+/// Frees a buffer, so that its memory goes back to the system where it is large.
+pub(crate) fn free(mut buffer: Vec<u8>) {
+    if buffer.capacity() >= LARGE_BYTES_MIN {
+        buffer.clear();
+        buffer.shrink_to(1);
+    }
+}
+
+/// Bytes of a message, whose buffer is freed.
+struct Owned(Vec<u8>);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        free(std::mem::take(&mut self.0));
     }
 }
 
@@ -112,7 +148,7 @@ const KEPT_BYTES_MAX: usize = 8 << 20;
 /// How many times as large as what is likely to be needed a buffer may be.
 const SPARE_FACTOR_MAX: usize = 2;
 /// Buffers that nobody asked for in this time are freed.
-const UNWANTED_AFTER: Duration = Duration::from_secs(5);
+const UNWANTED_AFTER: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::time::Duration;
 
-use crate::recycle::Recycled;
+use crate::recycle::{Recycled, free};
 use crate::time::Time;
 
 /// Buffers, contexts and masking keys that connections of one thread share.
@@ -22,8 +21,6 @@ pub struct Scratch {
     buffers: Vec<Vec<u8>>,
     /// Their capacities in all.
     buffers_bytes: usize,
-    /// When buffers were last freed.
-    rested: Time,
     parts: Vec<Box<dyn Any + Send>>,
     mask_key: Box<dyn FnMut() -> [u8; 4] + Send>,
     /// What large messages are gathered into.
@@ -38,7 +35,6 @@ impl Scratch {
         Self {
             buffers: Vec::new(),
             buffers_bytes: 0,
-            rested: Time::ORIGIN,
             parts: Vec::new(),
             mask_key: Box::new(mask_key),
             large: Recycled::default(),
@@ -64,6 +60,8 @@ impl Scratch {
             buffer.clear();
             self.buffers.push(buffer);
             self.buffers_bytes += bytes;
+        } else {
+            free(buffer);
         }
     }
 
@@ -83,14 +81,18 @@ impl Scratch {
 
     /// Frees large buffers that have not been needed for a while, and most of the others now and then.
     pub(crate) fn age(&mut self, now: Time) {
-        self.large.age(now);
-        if now.since(self.rested) >= REST_EVERY {
-            self.rested = now;
-            self.buffers.truncate(BUFFERS_RESTED_MAX);
-            self.buffers_bytes = self.buffers.iter().map(Vec::capacity).sum();
+        if !self.large.age(now) {
+            return;
         }
-        if self.output.capacity() > BUFFER_BYTES_KEPT_MAX {
-            self.output = Vec::new();
+        for buffer in
+            self.buffers.extract_if(.., |buffer| buffer.capacity() > BUFFER_BYTES_IDLE_MAX)
+        {
+            free(buffer);
+        }
+        self.buffers.truncate(BUFFERS_RESTED_MAX);
+        self.buffers_bytes = self.buffers.iter().map(Vec::capacity).sum();
+        if self.output.capacity() > BUFFER_BYTES_IDLE_MAX {
+            free(std::mem::take(&mut self.output));
         }
     }
 
@@ -98,6 +100,7 @@ impl Scratch {
     pub(crate) fn take_output(&mut self) -> Vec<u8> {
         let mut output = std::mem::take(&mut self.output);
         if output.capacity() > BUFFER_BYTES_KEPT_MAX {
+            free(output);
             return Vec::new();
         }
         output.clear();
@@ -118,14 +121,16 @@ impl fmt::Debug for Scratch {
 const BUFFER_BYTES_KEPT_MAX: usize = 256 << 10;
 /// Most buffers kept at a time: as many as one handler may be sending to, in a room, say.
 const BUFFERS_KEPT_MAX: usize = 4096;
-/// How often most of them are freed, and how many stay.
-const REST_EVERY: Duration = Duration::from_secs(5);
+/// How many of them are kept for more than a few seconds, and of what capacity.
 const BUFFERS_RESTED_MAX: usize = 16;
+const BUFFER_BYTES_IDLE_MAX: usize = 4 << 10;
 /// Most bytes of capacity that are kept.
 const BUFFERS_BYTES_KEPT_MAX: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -153,9 +158,10 @@ mod tests {
         for _ in 0..100 {
             scratch.give_buffer(Vec::with_capacity(100));
         }
-        scratch.age(Time::ORIGIN + REST_EVERY / 2);
-        assert_eq!(scratch.buffers.len(), 100);
-        scratch.age(Time::ORIGIN + REST_EVERY);
+        scratch.give_buffer(Vec::with_capacity(BUFFER_BYTES_IDLE_MAX + 1));
+        scratch.age(Time::ORIGIN + Duration::from_millis(10));
+        assert_eq!(scratch.buffers.len(), 101);
+        scratch.age(Time::ORIGIN + Duration::from_mins(1));
         assert_eq!((scratch.buffers.len(), scratch.buffers_bytes), (16, 1600));
     }
 }

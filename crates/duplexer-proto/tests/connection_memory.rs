@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::Arc;
 
-use allocations::{Counting, live, peak_of};
+use allocations::{Counting, freed_max_of, live, peak_of};
 use duplexer_proto::extension::{Boundary, Extension};
 use duplexer_proto::{
     Connection, Delivery, Event, Keepalive, Limits, MessageError, MessageKind, Oversize, Role,
@@ -125,6 +125,50 @@ fn the_buffer_of_a_large_message_is_freed_when_no_other_has_needed_it_for_a_whil
     let second = end.connection.next_timeout(first).expect("keepalive is on");
     assert_eq!(end.connection.handle_timeout(second, &mut end.scratch), None);
     assert!(live() - before < heard - MIB + KIB, "{} of {heard} bytes", live() - before);
+}
+
+#[test]
+fn large_memory_is_shrunk_before_it_is_freed() {
+    // From a piece of this length on that is freed as it is, glibc takes the next of its length from the heap, where it leaves a hole.
+    const MMAP_BYTES_MIN: usize = 128 << 10;
+    let noise = |state: &mut u32| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*state >> 24) as u8
+    };
+    let mut state = 1;
+    let message: Vec<u8> = (0..1 << 20).map(|_| noise(&mut state)).collect();
+    for extensions in [support::no_extension, support::shared_deflate] {
+        let [mut client, mut server] = [Role::Client, Role::Server]
+            .map(|role| Setup::new(role).extensions(extensions).build());
+        let mut pieces = Vec::new();
+        for _ in 0..16 {
+            send(&mut client, message.clone());
+            pieces.extend(client.sends().chunks(100_000).map(<[u8]>::to_vec));
+        }
+        let (mut heard, mut now) = (0, Time::ORIGIN);
+        let freed = freed_max_of(|| {
+            let Endpoint { connection, scratch, .. } = &mut server;
+            for piece in &mut pieces {
+                let mut at = 0;
+                while at < piece.len() {
+                    let received = connection.receive(&mut piece[at..], Delivery::Whole, scratch);
+                    let received = received.expect("no fault");
+                    at += received.consumed;
+                    let Some(Event::Message(message)) = received.event else { continue };
+                    heard += 1;
+                    connection.send(message, SendOptions::default(), scratch).expect("open");
+                    connection.wrote(connection.queued_bytes(), scratch);
+                }
+            }
+            for _ in 0..3 {
+                now = connection.next_timeout(now).expect("keepalive is on");
+                connection.handle_timeout(now, scratch);
+                connection.heard();
+            }
+        });
+        assert_eq!(heard, 16);
+        assert!(freed < MMAP_BYTES_MIN, "{freed} bytes");
+    }
 }
 
 #[test]

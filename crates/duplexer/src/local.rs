@@ -41,6 +41,8 @@ impl Drop for Lent {
         let mut returned = self.home.lock();
         if self.buffer.len() == READ_BYTES && returned.len() < BUFFERS_KEPT_MAX {
             returned.push(std::mem::take(&mut self.buffer));
+        } else {
+            free(std::mem::take(&mut self.buffer));
         }
     }
 }
@@ -72,12 +74,13 @@ impl Local {
         Bytes::from_owner(Lent { buffer, home: self.returned.clone() })
     }
 
-    /// Frees read buffers that may not be needed again soon, now and then: whoever has a deadline to look after calls this.
+    /// Frees read buffers, now and then: whoever has a deadline to look after calls this. Most of the next one stays untouched until a
+    /// large message comes.
     pub(crate) fn rest(&mut self, now: Time) {
         if now.since(self.rested) >= REST_EVERY {
             self.rested = now;
-            self.buffers.truncate(1);
-            *self.returned.lock() = Vec::new();
+            let returned = std::mem::take(&mut *self.returned.lock());
+            std::mem::take(&mut self.buffers).into_iter().chain(returned).for_each(free);
         }
     }
 
@@ -85,8 +88,17 @@ impl Local {
     pub(crate) fn give_buffer(&mut self, buffer: Box<[u8]>) {
         if self.buffers.len() < BUFFERS_KEPT_MAX {
             self.buffers.push(buffer);
+        } else {
+            free(buffer);
         }
     }
+}
+
+/// Frees a buffer, shrunk before: the core says of its own large ones why (`recycle`).
+fn free(buffer: Box<[u8]>) {
+    let mut buffer = buffer.into_vec();
+    buffer.clear();
+    buffer.shrink_to(1);
 }
 
 /// A thread's [`Local`], put back when dropped.
@@ -132,7 +144,7 @@ pub(crate) const READ_BYTES: usize = 256 << 10;
 /// Most read buffers kept per thread.
 const BUFFERS_KEPT_MAX: usize = 4;
 /// How often read buffers that lie about are freed.
-const REST_EVERY: Duration = Duration::from_secs(5);
+const REST_EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +187,6 @@ mod tests {
         local.rest(Time::ORIGIN + REST_EVERY / 2);
         assert_eq!((local.returned.lock().len(), local.buffers.len()), (1, 2));
         local.rest(Time::ORIGIN + REST_EVERY);
-        assert_eq!((local.returned.lock().len(), local.buffers.len()), (0, 1));
+        assert_eq!((local.returned.lock().len(), local.buffers.len()), (0, 0));
     }
 }

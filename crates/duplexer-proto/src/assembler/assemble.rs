@@ -9,6 +9,7 @@ use crate::extension::{Chain, DecodeError, Decoded};
 use crate::frame::{Header, Opcode, Rsv};
 use crate::limits::{Limits, Oversize};
 use crate::message::{Message, MessageKind};
+use crate::recycle::own;
 use crate::scratch::Scratch;
 use crate::utf8::Utf8Check;
 
@@ -390,7 +391,7 @@ impl Open {
         let bytes = match self.active.is_empty() {
             true => scratch.large.lend(self.whole.take()),
             // An extension's output does not come from there either.
-            false => self.whole.take().into(),
+            false => own(self.whole.take()),
         };
         // What is left of a text whose beginning was handed out may start inside a character: no text by itself.
         let kind = match self.delivered && std::str::from_utf8(&bytes).is_err() {

@@ -3,7 +3,7 @@
 use bytes::BufMut as _;
 use bytes::buf::Limit;
 
-use crate::recycle::LARGE_BYTES_MIN;
+use crate::recycle::{LARGE_BYTES_MIN, free};
 use crate::scratch::Scratch;
 
 /// What was gathered.
@@ -93,7 +93,7 @@ impl Gathered {
             && let Some(mut buffer) = scratch.large.take(needed, likely)
         {
             buffer.extend_from_slice(&self.bytes);
-            self.bytes = buffer;
+            free(std::mem::replace(&mut self.bytes, buffer));
             return;
         }
         // Many small frames must not move the message each time; the last frame's end is known.
@@ -101,6 +101,12 @@ impl Gathered {
         let often = if fin { 0 } else { held.saturating_add(held / 2) };
         let capacity = needed.saturating_add(left.min(needed)).max(often);
         self.bytes.reserve_exact(capacity - self.bytes.len());
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        free(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Counts the heap bytes of the current thread, for tests that bound memory.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -10,6 +12,7 @@ pub(crate) struct Counting;
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static FREED_MAX: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: isize) {
@@ -18,7 +21,7 @@ fn count(bytes: isize) {
 }
 
 #[allow(unsafe_code, reason = "the trait of allocators is unsafe; all work is the system's")]
-// SAFETY: every call is passed on as it is; counting touches no memory but two thread-local numbers
+// SAFETY: every call is passed on as it is; counting touches no memory but three thread-local numbers
 // that need no allocation and no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -29,6 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
+        FREED_MAX.set(FREED_MAX.get().max(layout.size()));
         // SAFETY: `place` came from `System` with this layout.
         unsafe { System.dealloc(place, layout) }
     }
@@ -51,4 +55,11 @@ pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (isize, T) {
     PEAK.set(before);
     let result = work();
     (PEAK.get() - before, result)
+}
+
+/// The largest piece of memory that `work` freed as large as it was.
+pub(crate) fn freed_max_of(work: impl FnOnce()) -> usize {
+    FREED_MAX.set(0);
+    work();
+    FREED_MAX.get()
 }

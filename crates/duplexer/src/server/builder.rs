@@ -315,6 +315,7 @@ impl<S> ServerBuilder<S> {
             proxies: self.guard.proxies,
             caps: Caps::new(self.guard.caps),
             terms: Arc::new(Terms::new(self.guard.rates, self.guard.unfinished_bytes_max)),
+            facts: Arc::default(),
             paths: None,
             tls: self.tls,
             tracker: Tracker::new(),

@@ -13,6 +13,7 @@ use crate::server::request::Request;
 use crate::server::routes::Paths;
 use crate::server::service::HttpService;
 use crate::server::tracker::Tracker;
+use crate::socket::LatestFacts;
 use crate::terms::Terms;
 use crate::tls::ServerTls;
 
@@ -27,6 +28,8 @@ pub(crate) struct Inner<S> {
     pub(crate) proxies: Proxies,
     pub(crate) caps: Arc<Caps>,
     pub(crate) terms: Arc<Terms>,
+    /// What was agreed on with the latest connections.
+    pub(crate) facts: Arc<LatestFacts>,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) tracker: Arc<Tracker>,
 }
@@ -44,6 +47,7 @@ impl<S> Inner<S> {
             proxies: self.proxies.clone(),
             caps: self.caps.clone(),
             terms: self.terms.clone(),
+            facts: self.facts.clone(),
             tracker: self.tracker.clone(),
         })
     }

@@ -34,6 +34,6 @@ where
     driver.trace(trace);
     let shared = Shared::hosted(driver);
     let tracked = Tracker::socket(counted, &shared, accepted.seat, traced);
-    let socket = WebSocket::new(shared.clone(), agreed);
+    let socket = WebSocket::new(shared.clone(), inner.facts.of(agreed));
     Hosted::new(|| handler(socket, accepted.request), shared, tracked)
 }

@@ -14,6 +14,7 @@ use duplexer_proto::{
 use crate::driver::Driver;
 use crate::handle::Shared;
 use crate::input::Input;
+use crate::socket::facts::Facts;
 use crate::socket::halves::{Receiver, Sender, halves};
 use crate::socket::outcome::{PingError, RecvError, SendError, TrySendError};
 use crate::socket::reader::MessageReader;
@@ -44,14 +45,7 @@ pub struct WebSocket {
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
     /// What is known of the opening, where that is not nothing.
-    facts: Option<Box<Facts>>,
-}
-
-/// What was agreed on when a connection was opened.
-#[derive(Debug, Default)]
-struct Facts {
-    agreed: Agreed,
-    tls: Option<TlsInfo>,
+    facts: Option<Arc<Facts>>,
 }
 
 impl WebSocket {
@@ -62,19 +56,17 @@ impl WebSocket {
         input: Input,
         agreed: Agreed,
     ) -> Self {
-        Self::new(Shared::new(Driver::new(conn, transport, input)), agreed)
+        Self::new(Shared::new(Driver::new(conn, transport, input)), Facts::of(agreed))
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, agreed: Agreed) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, facts: Option<Arc<Facts>>) -> Self {
         let (sender, receiver) = halves(shared);
-        let nothing = agreed.subprotocol.is_none() && agreed.extensions.is_empty();
-        let facts = (!nothing).then(|| Box::new(Facts { agreed, tls: None }));
         Self { sender, receiver, facts }
     }
 
     /// The same, knowing what was agreed on below it.
     pub(crate) fn with_tls(mut self, tls: TlsInfo) -> Self {
-        self.facts.get_or_insert_default().tls = Some(tls);
+        Arc::make_mut(self.facts.get_or_insert_default()).tls = Some(tls);
         self
     }
 

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use tokio::sync::OnceCell;
-use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::tls::fault::{TlsError, TlsFault};
 use crate::tls::info::TlsInfo;
+use crate::tls::records::Session;
 use crate::tls::settings::TlsSettings;
-use crate::tls::stream::{Encrypted, failed};
+use crate::tls::stream::{Encrypted, failed, fault};
 use crate::tls::watched::Watched;
 use crate::transport::Transport;
 
@@ -21,7 +23,7 @@ pub(crate) struct ClientTls(Arc<Inner>);
 struct Inner {
     settings: TlsSettings,
     /// Made by the first connection that needs it: the roots are many, and read from files.
-    connector: OnceCell<TlsConnector>,
+    config: OnceCell<Arc<ClientConfig>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -32,7 +34,7 @@ impl std::fmt::Debug for Inner {
 
 impl ClientTls {
     pub(crate) fn new(settings: TlsSettings) -> Self {
-        Self(Arc::new(Inner { settings, connector: OnceCell::new() }))
+        Self(Arc::new(Inner { settings, config: OnceCell::new() }))
     }
 
     /// Speaks TLS over a byte stream that leads to `server_name`: a host's name, or an IP address without brackets. The
@@ -46,12 +48,13 @@ impl ClientTls {
         let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
             return Err(told(TlsFault::HostInvalid));
         };
-        let connector = self.connector().await.map_err(told)?;
+        let config = self.config().await.map_err(told)?.clone();
         // RFC 6066 §3: an IP address is not a name to be asked for.
         let asked = matches!(name, ServerName::DnsName(_)).then_some(server_name);
-        match connector.connect(name, Watched::new(io)).into_fallible().await {
+        let session = UnbufferedClientConnection::new(config, name);
+        let session = session.map_err(|error| told(fault(&error)))?;
+        match Encrypted::handshake(Session::Client(Box::new(session)), Watched::new(io)).await {
             Ok(stream) => {
-                let stream = Encrypted::new(TlsStream::Client(stream));
                 let info = stream.info(asked);
                 Ok((Transport::other(stream), info))
             }
@@ -59,12 +62,12 @@ impl ClientTls {
         }
     }
 
-    async fn connector(&self) -> Result<&TlsConnector, TlsFault> {
-        let made = self.0.connector.get_or_try_init(|| async {
+    async fn config(&self) -> Result<&Arc<ClientConfig>, TlsFault> {
+        let made = self.0.config.get_or_try_init(|| async {
             let inner = self.0.clone();
             let made = tokio::task::spawn_blocking(move || inner.settings.config()).await;
             let config = made.map_err(|error| TlsFault::Settings { reason: error.to_string() })?;
-            Ok(TlsConnector::from(Arc::new(config?)))
+            config.map(Arc::new)
         });
         made.await
     }

@@ -16,6 +16,8 @@ mod provider;
 #[cfg(feature = "tls")]
 mod reason;
 #[cfg(feature = "tls")]
+mod records;
+#[cfg(feature = "tls")]
 mod server;
 #[cfg(feature = "tls")]
 mod settings;

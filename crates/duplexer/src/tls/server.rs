@@ -1,24 +1,29 @@
 //! The server's side of TLS: a certificate that can be replaced while connections are open, and a handshake for each connection.
 //! Has no deadline of its own.
 
+use std::cell::Cell;
 use std::fmt;
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    ClientHello, ResolvesServerCert, UnbufferedServerConnection, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::tls::ALPN;
 use crate::tls::credential::{Certificate, CertificateError, CertificateFault, Identity};
 use crate::tls::fault::TlsFault;
 use crate::tls::info::TlsInfo;
 use crate::tls::provider::CryptoProvider;
+use crate::tls::records::Session;
 use crate::tls::settings::store;
-use crate::tls::stream::{Encrypted, failed};
+use crate::tls::stream::{Encrypted, failed, fault};
 use crate::tls::watched::Watched;
 use crate::transport::Transport;
 
@@ -39,7 +44,7 @@ use crate::transport::Transport;
 pub struct ServerTls(Arc<Inner>);
 
 struct Inner {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     shown: Arc<Shown>,
     provider: CryptoProvider,
     files: Option<Files>,
@@ -51,12 +56,18 @@ struct Files {
     key: PathBuf,
 }
 
+thread_local! {
+    /// The name that the client asks for whose handshake is polled: only who chooses the certificate is told.
+    static ASKED: Cell<Option<Box<str>>> = const { Cell::new(None) };
+}
+
 /// The certificate that new connections are shown.
 #[derive(Debug)]
 struct Shown(RwLock<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Shown {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        ASKED.set(hello.server_name().map(Into::into));
         Some(self.0.read().clone())
     }
 }
@@ -116,10 +127,20 @@ impl ServerTls {
         &self,
         io: Transport,
     ) -> Result<(Transport, TlsInfo), (TlsFault, Transport)> {
-        match self.0.acceptor.accept(Watched::new(io)).into_fallible().await {
+        let session = match UnbufferedServerConnection::new(self.0.config.clone()) {
+            Ok(session) => Session::Server(Box::new(session)),
+            Err(error) => return Err((fault(&error), io)),
+        };
+        let mut asked = None;
+        let mut handshake = pin!(Encrypted::handshake(session, Watched::new(io)));
+        let shaken = poll_fn(|cx| {
+            ASKED.set(None);
+            let polled = handshake.as_mut().poll(cx);
+            asked = asked.take().or(ASKED.take());
+            polled
+        });
+        match shaken.await {
             Ok(stream) => {
-                let asked = stream.get_ref().1.server_name().map(str::to_owned);
-                let stream = Encrypted::new(TlsStream::Server(stream));
                 let info = stream.info(asked.as_deref());
                 Ok((Transport::other(stream), info))
             }
@@ -207,8 +228,8 @@ impl ServerTlsBuilder {
         let builder = builder.with_client_cert_verifier(verifier);
         let mut config = builder.with_cert_resolver(shown.clone());
         config.alpn_protocols = vec![ALPN.to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(ServerTls(Arc::new(Inner { acceptor, shown, provider, files })))
+        let config = Arc::new(config);
+        Ok(ServerTls(Arc::new(Inner { config, shown, provider, files })))
     }
 }
 

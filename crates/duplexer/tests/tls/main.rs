@@ -5,6 +5,7 @@
 mod authority;
 mod breaking;
 mod credentials;
+mod idle;
 mod meeting;
 mod moving;
 mod proxied;
@@ -12,3 +13,6 @@ mod serving;
 #[path = "../support/mod.rs"]
 mod support;
 mod trusting;
+
+#[global_allocator]
+static HEAP: support::heap::Counting = support::heap::Counting;

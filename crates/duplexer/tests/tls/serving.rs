@@ -29,6 +29,31 @@ fn asking(issued: &Issued, wanted: ClientCertificates) -> Server {
 }
 
 #[tokio::test]
+async fn records_come_whole_however_they_are_cut() {
+    let root = Authority::new("root");
+    let (client, server) = (trusting(&root).build(), server(&root.issues(&["localhost"]).tls()));
+    for (pipe_bytes, message_bytes) in [(1, 300), (1000, 100_000), (100_000, 1_000_000)] {
+        let (ours, theirs) = tokio::io::duplex(pipe_bytes);
+        serves(&server, theirs);
+        let opened = client.connect_tls_over(ours, "wss://localhost/").await;
+        let mut socket = opened.expect("it is trusted");
+        // Nothing that is compressed to less.
+        let mut state = 1u32;
+        let message: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(message_bytes)
+        .collect();
+        for _ in 0..3 {
+            socket.send(message.clone()).await.expect("it is open");
+            let back = socket.recv().await.expect("it is open").expect("an echo");
+            assert!(back.as_bytes() == message, "{pipe_bytes}, {message_bytes}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn over_tcp_a_client_of_the_same_library_is_served() {
     let root = Authority::new("root");
     let issued = root.issues(&["localhost"]);
