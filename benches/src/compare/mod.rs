@@ -1,5 +1,7 @@
 //! The comparison: which servers, under which workloads, in which order, and what is made of the samples.
 
+mod again;
+mod calm;
 mod contender;
 mod figures;
 mod kept;
@@ -11,6 +13,8 @@ mod programs;
 mod report;
 mod workload;
 
+pub use again::hear_again;
+pub use calm::calmest;
 pub use contender::{Contender, Running, contenders};
 pub use figures::{Figures, Outcome};
 pub use kept::{Kept, Worse};
