@@ -2,8 +2,10 @@
 //!
 //! [`servers`] holds what the rivals' programs and the bare floor share, [`load`] is the generator that asks and counts, and
 //! [`compare`] runs every server under every workload in turn. Our own server is the program itself, and where that cannot
-//! do what is asked, the program `ours`; nothing else here uses the library. The question, the method and the figures are in `README.md` beside this crate.
+//! do what is asked, the programs `ours` and `in_memory`; nothing but these and [`memory`] uses the library. The question, the method and the figures are in `README.md` beside this crate.
 
 pub mod compare;
+pub mod curves;
 pub mod load;
+pub mod memory;
 pub mod servers;

@@ -17,7 +17,10 @@ pub(crate) struct Args {
     /// Prove that the bench works and that every server answers rightly, and judge no times
     #[arg(long)]
     quick: bool,
-    /// Only these workloads; an unknown name lists them
+    /// Measure how cost grows with connections, sizes, subscribers and workers, instead of the workloads
+    #[arg(long, conflicts_with = "allow")]
+    curves: bool,
+    /// Only these workloads, or curves; an unknown name lists them
     #[arg(long, value_name = "WORKLOAD,...")]
     only: Option<String>,
     /// Only these servers, beside the floor; an unknown name lists them
@@ -45,7 +48,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     build(&folder, &["--package", "duplexer-benches", "--features", "rivals", "--bins"])?;
     build(&folder, &["--package", "duplexer-cli", "--bin", "duplexer"])?;
     let peers = peers::arguments(&folder, args.uwebsockets.as_deref())?;
-    compare(&folder.join(PROFILE), &peers, args)
+    let programs = folder.join(PROFILE);
+    if args.curves {
+        return measure(&programs, "curves", &peers, &args);
+    }
+    measure(&programs, "compare", &peers, &args)?;
+    // What is chosen is chosen of the workloads.
+    if args.quick && args.only.is_none() && args.server.is_none() {
+        measure(&programs, "curves", &peers, &args)?;
+    }
+    Ok(())
 }
 
 /// Builds in one call for each package, so that none is compiled with features that only another one asks for.
@@ -64,34 +76,35 @@ fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(programs: &Path, peers: &[OsString], args: Args) -> anyhow::Result<()> {
-    let mut compare = Command::new(programs.join("compare"));
-    compare.arg("--programs").arg(programs).args(peers);
+/// Runs the program that measures: `compare` or `curves`.
+fn measure(programs: &Path, name: &str, peers: &[OsString], args: &Args) -> anyhow::Result<()> {
+    let mut measure = Command::new(programs.join(name));
+    measure.arg("--programs").arg(programs).args(peers);
     let compiler = Step::new("rustc").args(["--version"]).run()?;
-    compare.args(["--compiler", compiler.trim()]);
+    measure.args(["--compiler", compiler.trim()]);
     if args.keep {
-        compare.arg("--dated").arg("--results").arg(repository().join("benches/results"));
+        measure.arg("--dated").arg("--results").arg(repository().join("benches/results"));
     } else {
-        compare.arg("--results").arg(target_folder()?.join("bench"));
+        measure.arg("--results").arg(target_folder()?.join("bench"));
     }
-    for explanation in args.allow {
-        compare.args(["--allow", &explanation]);
+    for explanation in &args.allow {
+        measure.args(["--allow", explanation]);
     }
     if args.quick {
-        compare.arg("--quick");
+        measure.arg("--quick");
     }
-    if let Some(only) = args.only {
-        compare.args(["--only", &only]);
+    if let Some(only) = &args.only {
+        measure.args(["--only", only]);
     }
-    if let Some(server) = args.server {
-        compare.args(["--server", &server]);
+    if let Some(server) = &args.server {
+        measure.args(["--server", server]);
     }
     if let Some(rounds) = args.rounds {
-        compare.args(["--rounds", &rounds.to_string()]);
+        measure.args(["--rounds", &rounds.to_string()]);
     }
-    let status = compare.status().context("cannot start the comparison")?;
+    let status = measure.status().with_context(|| format!("cannot start {name}"))?;
     if !status.success() {
-        bail!("the comparison failed ({status})");
+        bail!("{name} failed ({status})");
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
     };
     announce(&report);
     let folder = match arguments.dated {
-        true => report.folder(&arguments.results),
+        true => report.machine.folder(&arguments.results),
         false => arguments.results.clone(),
     };
     let measured = measure(&mut report, &workloads, &arguments);

@@ -1,11 +1,25 @@
 //! The machine that figures belong to, and which of its cores do what.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::load::{pin_to, pin_to_all};
 
 /// The core that servers run on.
-pub(super) const SERVER_CORE: usize = 0;
+pub const SERVER_CORE: usize = 0;
 /// The core that the generator runs on.
 pub const GENERATOR_CORE: usize = 1;
+
+/// Runs `start` on `cores`, which a process that is started by it inherits, and goes back to the generator's.
+///
+/// # Errors
+/// Fails when the machine has no such core or it may not be used.
+pub fn pinned<T>(cores: &[usize], start: impl FnOnce() -> T) -> anyhow::Result<T> {
+    pin_to_all(cores)?;
+    let started = start();
+    pin_to(GENERATOR_CORE)?;
+    Ok(started)
+}
 
 /// What a figure cannot be read without.
 #[derive(Debug, Clone)]
@@ -48,6 +62,12 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             day: time::OffsetDateTime::now_utc().date().to_string(),
         }
+    }
+
+    /// Returns the folder within `kept` that figures of this day and processor belong to.
+    #[must_use]
+    pub fn folder(&self, kept: &Path) -> PathBuf {
+        kept.join(format!("{}-{}", self.day, self.slug()))
     }
 
     /// Returns the processor's name as a part of a path: small letters, digits and single hyphens.
