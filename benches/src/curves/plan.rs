@@ -312,7 +312,7 @@ impl Plan {
             }
             Job::Bytes => {
                 let running = server.start(programs, mode)?;
-                let messages = (BYTES_IN_ALL / at).clamp(CONNECTIONS * 5, 80_000);
+                let messages = (BYTES_IN_ALL / at).clamp(CONNECTIONS * 3, 80_000);
                 echo(CONNECTIONS, at, 1, messages).run(&running.target, deadline)
             }
             Job::Workers { depth } => {
@@ -412,6 +412,6 @@ const IN_MEMORY_KEYS: [&str; 6] =
 const CONNECTIONS: usize = 4;
 const BYTES_MAX: u64 = 64 << 20;
 /// So many bytes are echoed at one point, or a little more.
-const BYTES_IN_ALL: usize = 1 << 30;
+const BYTES_IN_ALL: usize = 256 << 20;
 /// So many deliveries make a point.
 const DELIVERIES: usize = 200_000;
