@@ -1,6 +1,6 @@
 // uWebSockets as a measured server, echoing or publishing in its own way; compiled against a checkout that is given to
 // `cargo xtask bench --uwebsockets`. It is told what the other measured servers are told: --listen ADDRESS:PORT,
-// --deflate no-takeover|takeover, --fan-out.
+// --deflate no-takeover|takeover, --fan-out, --large.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -14,6 +14,8 @@ struct Settings {
     std::string host = "127.0.0.1";
     int port = 0;
     bool fan_out = false;
+    // Messages of up to 64 MiB.
+    bool large = false;
     // One compressor for all connections keeps nothing between messages; one for each keeps all of it.
     uWS::CompressOptions compression = uWS::DISABLED;
 };
@@ -30,6 +32,10 @@ Settings read(int count, char **arguments) {
         const std::string value = at + 1 < count ? arguments[at + 1] : "";
         if (argument == "--fan-out") {
             settings.fan_out = true;
+            continue;
+        }
+        if (argument == "--large") {
+            settings.large = true;
             continue;
         }
         if (argument == "--listen" && value.find(':') != std::string::npos) {
@@ -58,7 +64,7 @@ int main(int count, char **arguments) {
     uWS::App app;
 
     // The library's own limits, 16 KiB for a message and 64 KiB unsent, are below the largest workload.
-    const unsigned int bytes_max = 16 * 1024 * 1024;
+    const unsigned int bytes_max = (settings.large ? 64 : 16) * 1024 * 1024;
     uWS::App::WebSocketBehavior<Nothing> ordinary;
     ordinary.compression = settings.compression;
     ordinary.maxPayloadLength = bytes_max;

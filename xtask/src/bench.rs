@@ -18,7 +18,10 @@ pub(crate) struct Args {
     /// Prove that the bench works and that every server answers rightly, and judge no times
     #[arg(long)]
     quick: bool,
-    /// Only these workloads; an unknown name lists them
+    /// Measure how cost grows with connections, sizes, subscribers and workers, instead of the workloads
+    #[arg(long, conflicts_with_all = ["allow", "counts", "flames"])]
+    curves: bool,
+    /// Only these workloads, or curves; an unknown name lists them
     #[arg(long, value_name = "WORKLOAD,...")]
     only: Option<String>,
     /// Only these servers, beside the floor; an unknown name lists them
@@ -60,8 +63,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.flames {
         return spent::flames(spent()?, args.quick);
     }
-    compare(&programs, &peers, &args)?;
+    if args.curves {
+        return measure(&programs, "curves", &peers, &args);
+    }
+    measure(&programs, "compare", &peers, &args)?;
+    // What is chosen is chosen of the workloads.
     if args.quick && args.only.is_none() && args.server.is_none() {
+        measure(&programs, "curves", &peers, &args)?;
         spent::counts(spent()?)?;
         spent::flames(spent()?, args.quick)?;
     }
@@ -84,19 +92,20 @@ fn build(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(programs: &Path, peers: &[OsString], args: &Args) -> anyhow::Result<()> {
-    let mut compare = program("compare", programs, peers, args)?;
+/// Runs the program that measures: `compare` or `curves`.
+fn measure(programs: &Path, name: &str, peers: &[OsString], args: &Args) -> anyhow::Result<()> {
+    let mut measure = program(name, programs, peers, args)?;
     let compiler = Step::new("rustc").args(["--version"]).run()?;
-    compare.args(["--compiler", compiler.trim()]);
+    measure.args(["--compiler", compiler.trim()]);
     for explanation in &args.allow {
-        compare.args(["--allow", explanation]);
+        measure.args(["--allow", explanation]);
     }
     if let Some(rounds) = args.rounds {
-        compare.args(["--rounds", &rounds.to_string()]);
+        measure.args(["--rounds", &rounds.to_string()]);
     }
-    let status = compare.status().context("cannot start the comparison")?;
+    let status = measure.status().with_context(|| format!("cannot start {name}"))?;
     if !status.success() {
-        bail!("the comparison failed ({status})");
+        bail!("{name} failed ({status})");
     }
     Ok(())
 }

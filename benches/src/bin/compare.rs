@@ -3,11 +3,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 use duplexer_benches::compare::{
     Contender, Extent, Figures, GENERATOR_CORE, Kept, Machine, Outcome, Programs, Report, Workload,
-    chosen_servers, chosen_workloads, contenders, startable,
+    calmest, chosen_servers, chosen_workloads, contenders, hear_again, startable,
 };
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 
@@ -78,7 +77,7 @@ fn main() -> anyhow::Result<()> {
     };
     announce(&report);
     let folder = match arguments.dated {
-        true => report.folder(&arguments.results),
+        true => report.machine.folder(&arguments.results),
         false => arguments.results.clone(),
     };
     let measured = measure(&mut report, &workloads, &arguments);
@@ -96,18 +95,27 @@ fn measure(
 ) -> anyhow::Result<()> {
     let (kept, mut failures) = (Kept::read()?, 0);
     for workload in workloads {
-        let (figures, failed) = compare(workload, &report.servers, arguments, report.rounds);
+        let (mut figures, failed) = compare(workload, &report.servers, arguments, report.rounds);
         failures += failed;
         println!("{figures}");
         let worse = if arguments.quick { Vec::new() } else { kept.worse(&figures) };
-        report.figures.push(figures);
         let mut unexplained = Vec::new();
         for worse in worse {
             match arguments.allow.iter().find(|(name, _)| name == worse.server) {
                 Some((_, reason)) => report.explained.push((worse, reason.clone())),
-                None => unexplained.push(worse.to_string()),
+                None => unexplained.push(worse),
             }
         }
+        if !unexplained.is_empty() {
+            unexplained = hear_again(&kept, &mut figures, unexplained, |name| {
+                println!("{}, {name}: measured again", workload.name);
+                let server = report.servers.iter().find(|it| it.name == name)?;
+                calm_sample(workload, server, arguments).ok()
+            });
+            println!("{figures}");
+        }
+        report.figures.push(figures);
+        let unexplained: Vec<_> = unexplained.iter().map(ToString::to_string).collect();
         anyhow::ensure!(unexplained.is_empty(), "{}", unexplained.join("\n"));
     }
     anyhow::ensure!(failures == 0, "{failures} measurements failed: see above");
@@ -170,23 +178,14 @@ fn calm_sample(
     server: &Contender,
     arguments: &Arguments,
 ) -> anyhow::Result<Sample> {
-    let mut calmest: Option<Sample> = None;
-    for _ in 0..if arguments.quick { 1 } else { ATTEMPTS_MAX } {
+    let attempts_max = if arguments.quick { 1 } else { ATTEMPTS_MAX };
+    let measure = || {
         let running = server.start(&arguments.programs, workload.mode)?;
-        let sample = workload.measure(&running.target)?;
-        let waited = |it: Sample| it.waited.unwrap_or(0.0);
-        if calmest.is_none_or(|calmest| waited(sample) < waited(calmest)) {
-            calmest = Some(sample);
-        }
-        if waited(sample) < WAITED_MAX {
-            break;
-        }
-    }
-    calmest.context("nothing was measured")
+        workload.measure(&running.target)
+    };
+    calmest(attempts_max, measure, |sample| sample.waited.unwrap_or(0.0))
 }
 
-/// A sample is taken again when one side waited longer for its core than this share of the time.
-const WAITED_MAX: f64 = 0.03;
 const ATTEMPTS_MAX: usize = 4;
 
 #[cfg(test)]

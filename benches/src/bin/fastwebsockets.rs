@@ -22,40 +22,54 @@ struct Arguments {
     /// Answer the handshake by hand and give the library the bare socket, without hyper
     #[arg(long)]
     bare: bool,
+    /// Take messages of up to 64 MiB; the library's own limit is one byte less
+    #[arg(long)]
+    large: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { listen, bare } = Arguments::parse();
+    let Arguments { listen, bare, large } = Arguments::parse();
     // A connection that fails is the generator's to report: it counts what comes back.
     serve(&listen, move |stream| async move {
-        let _gone = if bare { echo_bare(stream).await } else { echo_upgraded(stream).await };
+        let _gone = match bare {
+            true => echo_bare(stream, large).await,
+            false => echo_upgraded(stream, large).await,
+        };
     })
     .context("fastwebsockets' server stopped")
 }
 
-async fn echo_bare(mut stream: TcpStream) -> anyhow::Result<()> {
+async fn echo_bare(mut stream: TcpStream, large: bool) -> anyhow::Result<()> {
     open(&mut stream).await?;
     let mut socket = WebSocket::after_handshake(stream, Role::Server);
     socket.set_auto_close(true);
     socket.set_auto_pong(true);
-    Ok(echo(socket).await?)
+    Ok(echo(socket, large).await?)
 }
 
-async fn echo_upgraded(stream: TcpStream) -> anyhow::Result<()> {
-    let service = service_fn(answer);
+async fn echo_upgraded(stream: TcpStream, large: bool) -> anyhow::Result<()> {
+    let service = service_fn(move |request| answer(request, large));
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await?;
     Ok(())
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, WebSocketError> {
+async fn answer(
+    mut request: Request<Incoming>,
+    large: bool,
+) -> Result<Response<Empty<Bytes>>, WebSocketError> {
     let (response, upgraded) = upgrade::upgrade(&mut request)?;
-    tokio::spawn(tokio::task::unconstrained(async move { echo(upgraded.await?).await }));
+    tokio::spawn(tokio::task::unconstrained(async move { echo(upgraded.await?, large).await }));
     Ok(response)
 }
 
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: WebSocket<S>,
+    mut socket: WebSocket<S>,
+    large: bool,
 ) -> Result<(), WebSocketError> {
+    if large {
+        // It refuses the very number.
+        socket.set_max_message_size((64 << 20) + 1);
+    }
     let mut socket = FragmentCollector::new(socket);
     loop {
         let frame = socket.read_frame().await?;

@@ -2,14 +2,13 @@
 //! each job, as the README and the examples write it.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser as _;
 use duplexer::{
-    Deflate, Message, MessageKind, MessageReader, Origins, Prepared, RecvError, Request, Sender,
-    Server, ServerTls, Text, WebSocket,
+    Deflate, Message, MessageKind, MessageReader, Origins, Server, ServerTls, Text, WebSocket,
 };
+use duplexer_benches::memory::Room;
 use duplexer_benches::servers::{Certificate, Listen};
 use tokio::net::TcpListener;
 
@@ -38,9 +37,12 @@ struct Arguments {
     tls: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    arguments.listen.runtime().enable_all().build()?.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let listener = TcpListener::bind(arguments.listen.listen).await?;
     println!("listening on {}", listener.local_addr()?);
     std::io::stdout().flush()?;
@@ -120,36 +122,3 @@ async fn echo_streamed(socket: WebSocket) -> Result<(), Failed> {
 
 /// Why a connection ended; the generator, which counts what comes back, has it to report.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
-
-/// Everyone who is there.
-#[derive(Clone, Default)]
-struct Room(Arc<Mutex<Vec<Sender>>>);
-
-impl Room {
-    /// Hears one connection to its end: a publisher for everyone, a subscriber for its end alone.
-    async fn host(self, socket: WebSocket, request: Request) -> Result<(), RecvError> {
-        let publishes = request.path() == "/publish";
-        let (sender, mut receiver) = socket.split();
-        if !publishes {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        }
-        while let Some(message) = receiver.recv().await? {
-            if publishes {
-                self.send(&Prepared::new(message));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
-    fn send(&self, prepared: &Prepared) {
-        let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        everyone.retain(|one| {
-            let sent = one.try_send_prepared(prepared).is_ok();
-            if !sent {
-                one.abort();
-            }
-            sent
-        });
-    }
-}

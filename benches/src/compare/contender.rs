@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::library::Library;
-use super::machine::{GENERATOR_CORE, SERVER_CORE};
+use super::machine::{SERVER_CORE, pinned};
 use super::mode::Mode;
 use super::plot::Side;
 use super::programs::{Program, Programs};
-use crate::load::{Reply, Target, pin_to};
+use crate::load::{Reply, Target};
 
 /// One server that is measured: its programs and their settings.
 #[derive(Debug)]
@@ -55,7 +55,9 @@ fn floors() -> Vec<Contender> {
     vec![
         row("ideal", "the floor on tokio, no protocol", "ideal", &[])
             .can(Mode::FanOut, &["--fan-out"])
-            .can(Mode::Tls, &["--tls"]),
+            .can(Mode::Tls, &["--tls"])
+            .can(Mode::Large, &[])
+            .can(Mode::Workers, &["--workers"]),
         bytes("tcp-epoll", "bytes sent back as they came, bare epoll", &["--epoll"]),
         bytes("tcp-tokio", "bytes sent back as they came, tokio", &[]),
     ]
@@ -75,7 +77,9 @@ fn ours() -> Vec<Contender> {
             .can_as(Mode::FanOut, program, &["--fan-out"])
             .can_as(Mode::KeptAlive, program, &["--keepalive-ms", "2000"])
             .can_as(Mode::Streamed, program, &["--streamed"])
-            .can_as(Mode::Tls, program, &["--tls"]),
+            .can_as(Mode::Tls, program, &["--tls"])
+            .can(Mode::Large, &["--max-message", "64M"])
+            .can_as(Mode::Workers, program, &["--workers"]),
         Contender::new(
             "duplexer-batch",
             Library::Crate("duplexer"),
@@ -114,7 +118,10 @@ fn crates() -> Vec<Contender> {
     let (fast_client, tungstenite_client) =
         (Program::Built("client_fastwebsockets"), Program::Built("client_tungstenite"));
     vec![
-        fast("fastwebsockets", "upgraded by hyper", &[]).can_as(Mode::Client, fast_client, &[]),
+        fast("fastwebsockets", "upgraded by hyper", &[])
+            .can_as(Mode::Client, fast_client, &[])
+            .can(Mode::Large, &["--large"])
+            .can(Mode::Workers, &["--workers"]),
         fast("fastwebsockets-bare", "handshake by hand", &["--bare"]).can_as(
             Mode::Tls,
             over_tls,
@@ -156,7 +163,8 @@ fn others() -> Vec<Contender> {
         Contender::echoing("ws", Library::Npm("ws"), "on node", ws, &[]).deflating(),
         Contender::echoing("uwebsockets", Library::UWebSockets, "one thread", uwebsockets, &[])
             .deflating()
-            .can(Mode::FanOut, &["--fan-out"]),
+            .can(Mode::FanOut, &["--fan-out"])
+            .can(Mode::Large, &["--large"]),
     ]
 }
 
@@ -260,7 +268,7 @@ impl Contender {
     /// Fails when the server does not know the mode, its program is not in `programs`, ends, or prints no loopback
     /// address within ten seconds.
     pub fn start(&self, programs: &Programs, mode: Mode) -> anyhow::Result<Running> {
-        self.start_as(programs, mode, |_| {})
+        self.start_placed(programs, mode, &Placed::default())
     }
 
     /// The same, after `prepare` has had the command.
@@ -273,24 +281,57 @@ impl Contender {
         mode: Mode,
         prepare: impl FnOnce(&mut Command),
     ) -> anyhow::Result<Running> {
+        self.start_with(programs, mode, &Placed::default(), prepare)
+    }
+
+    /// Starts the server where it is told to run, as [`start`](Self::start) does on its own core.
+    ///
+    /// # Errors
+    /// See [`start`](Self::start); also when there is no such core.
+    pub fn start_placed(
+        &self,
+        programs: &Programs,
+        mode: Mode,
+        placed: &Placed,
+    ) -> anyhow::Result<Running> {
+        self.start_with(programs, mode, placed, |_| {})
+    }
+
+    fn start_with(
+        &self,
+        programs: &Programs,
+        mode: Mode,
+        placed: &Placed,
+        prepare: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Running> {
         let Way { program, arguments, .. } =
             self.way(mode).with_context(|| format!("{} does not know {mode:?}", self.name))?;
         let mut command = programs.command(*program).map_err(anyhow::Error::msg)?;
         prepare(&mut command);
-        // A child inherits the cores of the thread that starts it.
-        pin_to(SERVER_CORE)?;
-        let child = command
-            .args(arguments)
-            .args(["--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn();
-        pin_to(GENERATOR_CORE)?;
+        command.args(arguments).args(placed.workers.map(|it| it.to_string()));
+        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = pinned(&placed.cores, || command.spawn())?;
         let program = command.get_program().display();
         let mut child = Guard(child.with_context(|| format!("starting {program}"))?);
         let address = child.listening_at().with_context(|| format!("starting {}", self.name))?;
         let target = Target { address, pid: child.0.id(), reply: self.reply, witness: None };
         Ok(Running { target, _child: child })
+    }
+}
+
+/// Where a server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The cores that it may use.
+    pub cores: Vec<usize>,
+    /// How many workers it is told to have; only in [`Mode::Workers`], and there always.
+    pub workers: Option<u64>,
+}
+
+impl Default for Placed {
+    /// On the servers' core alone.
+    fn default() -> Self {
+        Self { cores: vec![SERVER_CORE], workers: None }
     }
 }
 

@@ -40,7 +40,8 @@ impl Outcome {
     }
 
     /// The median of the rounds' figures.
-    pub(super) fn median(&self) -> Option<f64> {
+    #[must_use]
+    pub fn median(&self) -> Option<f64> {
         median(self.samples().map(|sample| sample.figure))
     }
 
@@ -76,6 +77,24 @@ impl Figures {
     #[must_use]
     pub fn ratio(&self, server: &str) -> Option<f64> {
         self.of(server)?.ratio_to(self.base()?)
+    }
+
+    /// Returns a server's ratio to the first in the last round alone; `None` where either failed in it.
+    pub(super) fn last_ratio(&self, server: &str) -> Option<f64> {
+        let (last, floor) = (self.of(server)?.rounds.last()?, self.base()?.rounds.last()?);
+        Some(last.as_ref()?.figure / floor.as_ref()?.figure)
+    }
+
+    /// Forgets the rounds in which a server's ratio to the first is as `is_refuted` says.
+    pub(super) fn set_aside(&mut self, server: &str, is_refuted: impl Fn(f64) -> bool) {
+        let Some((floor, others)) = self.servers.split_first_mut() else { return };
+        let rounds = others.iter_mut().filter(|it| it.server == server);
+        for (round, floor) in rounds.flat_map(|it| it.rounds.iter_mut().zip(&floor.rounds)) {
+            let ratio = round.zip(*floor).map(|(round, floor)| round.figure / floor.figure);
+            if ratio.is_some_and(&is_refuted) {
+                *round = None;
+            }
+        }
     }
 
     /// Returns what a table says of a server: median, least, ratio, the generator's cost, and how long somebody waited for
@@ -203,8 +222,9 @@ fn shown(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
 }
 
-/// Three digits that mean something.
-pub(super) fn figure(value: f64) -> String {
+/// Writes three digits that mean something.
+#[must_use]
+pub fn figure(value: f64) -> String {
     let decimals = match value {
         100.0.. => 0,
         10.0.. => 1,

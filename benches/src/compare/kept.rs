@@ -43,6 +43,12 @@ impl Kept {
         });
         worse.collect()
     }
+
+    /// Tells whether a rival that was worse before is still worse than is kept of it, at this ratio to the floor.
+    #[must_use]
+    pub fn is_worse(&self, before: &Worse, ratio: f64) -> bool {
+        ratio > before.kept * TOLERATED
+    }
 }
 
 impl Display for Worse {

@@ -3,10 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::load::{pin_to, pin_to_all};
+
 /// The core that servers run on.
-pub(super) const SERVER_CORE: usize = 0;
+pub const SERVER_CORE: usize = 0;
 /// The core that the generator runs on.
 pub const GENERATOR_CORE: usize = 1;
+
+/// Runs `start` on `cores`, which a process that is started by it inherits, and goes back to the generator's.
+///
+/// # Errors
+/// Fails when the machine has no such core or it may not be used.
+pub fn pinned<T>(cores: &[usize], start: impl FnOnce() -> T) -> anyhow::Result<T> {
+    pin_to_all(cores)?;
+    let started = start();
+    pin_to(GENERATOR_CORE)?;
+    Ok(started)
+}
 
 /// What a figure cannot be read without.
 #[derive(Debug, Clone)]

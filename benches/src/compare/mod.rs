@@ -1,5 +1,7 @@
 //! The comparison: which servers, under which workloads, in which order, and what is made of the samples.
 
+mod again;
+mod calm;
 mod choice;
 mod contender;
 mod figures;
@@ -12,14 +14,16 @@ mod programs;
 mod report;
 mod workload;
 
+pub use again::hear_again;
+pub use calm::calmest;
 pub use choice::{chosen_servers, chosen_workloads, startable};
-pub use contender::{Contender, Running, contenders};
-pub use figures::{Figures, Outcome};
+pub use contender::{Contender, Placed, Running, contenders};
+pub use figures::{Figures, Outcome, figure};
 pub use kept::{Kept, Worse};
 pub use library::{Library, crate_version};
-pub use machine::{GENERATOR_CORE, Machine};
+pub use machine::{GENERATOR_CORE, Machine, SERVER_CORE, pinned};
 pub use mode::Mode;
-pub use plot::{Bar, Line, Side, draw_bars, draw_lines};
+pub use plot::{Axis, Bar, Line, Scale, Side, draw_bars, draw_lines};
 pub use programs::{Program, Programs};
 pub use report::Report;
 pub use workload::{Extent, Workload, workloads};

@@ -5,6 +5,10 @@
 pub enum Mode {
     /// Sends every message back, uncompressed.
     Echo,
+    /// The same with messages of up to 64 MiB.
+    Large,
+    /// The same as [`Echo`](Self::Echo) on a multi-thread runtime, whose number of workers is the argument that follows.
+    Workers,
     /// Sends every message back piece by piece as it comes, without holding it whole.
     Streamed,
     /// The same as [`Echo`](Self::Echo), with a keepalive ping every two seconds where the server has such a thing.

@@ -62,7 +62,7 @@ impl Programs {
     ///
     /// # Errors
     /// Returns the reason when what runs the program was not given.
-    pub(super) fn command(&self, program: Program) -> Result<Command, &'static str> {
+    pub fn command(&self, program: Program) -> Result<Command, &'static str> {
         match program {
             Program::Built(name) => Ok(Command::new(self.folder.join(name))),
             Program::Node(script) => {

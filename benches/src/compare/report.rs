@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -42,12 +42,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns the folder within `kept` that the run belongs to, named by day (UTC) and processor.
-    #[must_use]
-    pub fn folder(&self, kept: &Path) -> PathBuf {
-        self.machine.folder(kept)
-    }
-
     /// Writes everything into `folder`, which is made when it is missing, over what an earlier run has left there.
     ///
     /// # Errors
@@ -278,7 +272,7 @@ mod tests {
         for line in [
             "| **`duplexer`** | 1.25 |",
             "| `fastwebsockets` | 6.00 | 6.00 | 1.50 | 1.50 | – |",
-            "- `fastwebsockets`: fastwebsockets 0.10.0, upgraded by hyper (`fastwebsockets`, `client_fastwebsockets`)",
+            "- `fastwebsockets`: fastwebsockets 0.10.0, upgraded by hyper (`fastwebsockets`, `client_fastwebsockets`, `fastwebsockets --large`, `fastwebsockets --workers`)",
             "- `bun`: left out, since Bun was not given",
             "`fastwebsockets` measured 1.50 times the floor in echo-20B-d1, and 1.05 is kept of it: made up.",
         ] {

@@ -184,7 +184,8 @@ fn client_sides(extent: Extent) -> Vec<Workload> {
 }
 
 impl Extent {
-    fn of<T>(self, full: T, quick: T) -> T {
+    /// Returns what belongs to it.
+    pub(crate) fn of<T>(self, full: T, quick: T) -> T {
         match self {
             Self::Full => full,
             Self::Quick => quick,

@@ -106,7 +106,7 @@ impl Schedule {
 ///
 /// # Errors
 /// Fails when the process is gone.
-pub(super) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -44,7 +44,7 @@ impl Crowd {
     ) -> anyhow::Result<Self> {
         let watch = Watch::new()?;
         let mut rings = Vec::new();
-        for seed in 0..RINGS {
+        for seed in 0..RINGS.min(members.connections.max(1) as u64) {
             let ring = Script::new(seed, members.payload_bytes, members.depth);
             let mut ring = ring.answered(target.reply);
             ring.request.extend_from_within(..);

@@ -25,6 +25,7 @@ mod trust;
 mod watch;
 mod witness;
 
+pub use account::resident_bytes;
 pub use client::{ClientSide, Direction};
 pub use deadline::Deadline;
 pub use deflate::Takeover;
@@ -32,8 +33,8 @@ pub use echo::Echo;
 pub use fanout::FanOut;
 pub use idle::Idle;
 pub use latency::Latency;
-pub use opening::Openings;
-pub use place::{pin_to, raise_file_limit};
+pub use opening::{ACCEPT, Openings, request_to};
+pub use place::{pin_to, pin_to_all, raise_file_limit};
 pub use sample::{Latencies, Reply, Sample, Target};
 pub use script::Script;
 pub use speech::Words;

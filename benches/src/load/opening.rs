@@ -133,6 +133,12 @@ fn check_answer(stream: &mut Stream, opening: Opening) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns a right request for `path`, which begins with a slash, without extensions.
+#[must_use]
+pub fn request_to(path: &'static str) -> String {
+    request(Opening { path, ..Opening::default() })
+}
+
 fn request(opening: Opening) -> String {
     let offer = opening.takeover.map_or_else(String::new, |takeover| {
         format!("Sec-WebSocket-Extensions: {}\r\n", takeover.offer())
@@ -144,9 +150,10 @@ fn request(opening: Opening) -> String {
     )
 }
 
-/// The key of RFC 6455 §1.3 and the answer that it must bring.
+/// The key of RFC 6455 §1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// What a right answer to such a request holds.
+pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Linux hands out about 28,000 ports for one source address.
 const PORTS_PER_SOURCE: usize = 20_000;

@@ -9,9 +9,17 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// # Errors
 /// Fails when the machine has no such core or it may not be used.
 pub fn pin_to(core: usize) -> anyhow::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).with_context(|| format!("pinning to core {core}"))
+    pin_to_all(&[core])
+}
+
+/// Pins the calling thread, and what it starts from now on, to some cores.
+///
+/// # Errors
+/// Fails when the machine has no such core or it may not be used.
+pub fn pin_to_all(cores: &[usize]) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).with_context(|| format!("pinning to cores {cores:?}"))
 }
 
 /// Raises the number of files that this process, and what it starts, may open, as far as the hard limit allows.

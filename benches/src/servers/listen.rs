@@ -15,9 +15,27 @@ pub struct Listen {
     /// The address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// Serve on a multi-thread runtime with so many workers, instead of on one thread
+    #[arg(long)]
+    pub workers: Option<usize>,
 }
 
-/// Serves until the process is killed, on a current-thread tokio runtime, and prints the bound address as its first line.
+impl Listen {
+    /// Returns the runtime that is asked for, with neither sockets nor timers yet.
+    #[must_use]
+    pub fn runtime(&self) -> Builder {
+        match self.workers {
+            None => Builder::new_current_thread(),
+            Some(workers) => {
+                let mut runtime = Builder::new_multi_thread();
+                runtime.worker_threads(workers);
+                runtime
+            }
+        }
+    }
+}
+
+/// Serves until the process is killed, on a current-thread tokio runtime unless told otherwise, and prints the bound address as its first line.
 ///
 /// Each accepted socket has NODELAY set and is handed to `handler`, whose future becomes a task. The runtime has no timers.
 ///
@@ -28,7 +46,7 @@ where
     Handler: Fn(TcpStream) -> Connection,
     Connection: Future<Output = ()> + Send + 'static,
 {
-    serve_on(Builder::new_current_thread().enable_io(), listen, handler)
+    serve_on(listen.runtime().enable_io(), listen, handler)
 }
 
 /// Serves as [`serve`] does, on a runtime with timers, for libraries that set some.
@@ -40,7 +58,7 @@ where
     Handler: Fn(TcpStream) -> Connection,
     Connection: Future<Output = ()> + Send + 'static,
 {
-    serve_on(Builder::new_current_thread().enable_all(), listen, handler)
+    serve_on(listen.runtime().enable_all(), listen, handler)
 }
 
 fn serve_on<Handler, Connection>(

@@ -7,6 +7,7 @@ mod epoll;
 mod fan_out;
 mod floor;
 mod handshake;
+mod keeper;
 mod listen;
 mod orders;
 
@@ -16,5 +17,6 @@ pub use epoll::echo_bytes_on_epoll;
 pub use fan_out::Subscribers;
 pub use floor::Floor;
 pub use handshake::{Wish, open, switching};
+pub use keeper::keep;
 pub use listen::{Listen, announced, serve, serve_with_timers};
 pub use orders::{Order, Tally, payload, server_to_measure};
