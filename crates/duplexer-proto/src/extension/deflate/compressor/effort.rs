@@ -28,8 +28,9 @@ impl Effort {
         Self { places_max, enough, lazy_below }
     }
 
-    /// What a longer match a byte further on is worth.
-    pub(super) const fn later(self) -> Self {
-        Self { places_max: self.places_max / 2, ..self }
+    /// What a match longer than `len` bytes, a byte further on, is worth.
+    pub(super) const fn later(self, len: usize) -> Self {
+        let share = if len < 8 { 2 } else { 4 };
+        Self { places_max: self.places_max / share, ..self }
     }
 }

@@ -96,7 +96,7 @@ impl Compressor {
             return;
         }
         while best.len < effort.lazy_below {
-            let later = window.find(at + 1, best.len, effort.later());
+            let later = window.find(at + 1, best.len, effort.later(best.len));
             if later.distance == 0 {
                 break;
             }

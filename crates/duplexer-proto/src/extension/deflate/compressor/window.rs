@@ -116,7 +116,7 @@ impl Window {
     }
 
     /// Searches for a match of more than `least` bytes, which are 3 or more, at a place behind all that were searched for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&mut self, at: usize, least: usize, effort: Effort) -> Match {
         let mut best = Match { len: least, distance: 0 };
         self.chain_up_to(at);
@@ -207,6 +207,13 @@ fn four(bytes: &[u8], at: usize) -> u32 {
 #[inline]
 fn alike(rest: &[u8], old: &[u8]) -> usize {
     let old = &old[..rest.len()];
+    // Most matches end here.
+    if let (Some(new), Some(old)) = (rest.first_chunk::<16>(), old.first_chunk::<16>()) {
+        let differ = u128::from_le_bytes(*new) ^ u128::from_le_bytes(*old);
+        if differ != 0 {
+            return (differ.trailing_zeros() / 8) as usize;
+        }
+    }
     let mut len = 0;
     for (new, old) in rest.chunks_exact(8).zip(old.chunks_exact(8)) {
         let eight = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
