@@ -115,11 +115,12 @@ pub(super) fn codes<const N: usize>(lens: &[u8; N]) -> [Code; N] {
     }
     let mut codes = [0; N];
     for (code, &len) in codes.iter_mut().zip(lens) {
-        // Without a branch, which nothing foretells: no code is none of the bits.
-        let next: &mut u16 = &mut next[usize::from(len & 15)];
-        let reversed = u32::from(next.reverse_bits()) << len >> 16;
-        *code = reversed | u32::from(len) << 16;
-        *next = next.wrapping_add(1);
+        // Symbols without a code come in runs.
+        if len > 0 {
+            let next: &mut u16 = &mut next[usize::from(len & 15)];
+            *code = u32::from(next.reverse_bits() >> (16 - len)) | u32::from(len) << 16;
+            *next = next.wrapping_add(1);
+        }
     }
     codes
 }
