@@ -162,7 +162,7 @@ enum DeflateMode {
     Off,
     /// Each message by itself: connections keep nothing between messages.
     Shared,
-    /// Each message with the memory of those before it: smaller on the wire, but about 460 KB for each connection in use.
+    /// Each message with the memory of those before it: smaller on the wire, but about 230 KB for each connection in use.
     Takeover,
 }
 

@@ -89,15 +89,16 @@ const EMPTY: &[u8] = b"\x00";
 
 #[test]
 fn hello_is_compressed_as_in_the_rfc() {
-    // RFC 7692 §7.2.3.1 and §7.2.3.2. (At level 1 zlib-rs refers to the first "Hello" whole.)
+    // RFC 7692 §7.2.3.1 and §7.2.3.2. (There only four bytes of the second "Hello" refer to the first.)
     let scratch = &mut scratch();
-    for level in [6, 9] {
+    let hello_referred = b"\x02\x13\x00\x00";
+    for level in [1, 6, 9] {
         let mut ends = agree(&Deflate::takeover().level(level), &Deflate::shared());
         assert_eq!(encode(&mut *ends.server, b"Hello", scratch), HELLO);
         assert_eq!(encode(&mut *ends.server, b"Hello", scratch), HELLO, "without takeover");
         let mut ends = agree(&Deflate::takeover().level(level), &Deflate::takeover());
         assert_eq!(encode(&mut *ends.client, b"Hello", scratch), HELLO);
-        assert_eq!(encode(&mut *ends.client, b"Hello", scratch), HELLO_AGAIN, "with takeover");
+        assert_eq!(encode(&mut *ends.client, b"Hello", scratch), hello_referred, "with takeover");
     }
 }
 
@@ -345,6 +346,37 @@ fn connections_of_a_thread_share_contexts_without_sharing_history() {
     let mut payload = Vec::new();
     shared().client.encode(&secret, Boundary::Flush, scratch, &mut payload);
     assert_eq!(encode(&mut *shared().client, &secret, scratch), first);
+}
+
+#[test]
+fn without_takeover_the_same_message_is_the_same_bytes() {
+    // RFC 7692 §7.1.1: whatever the context that is lent compressed before.
+    for level in 0..=9 {
+        let mut ends = agree(&Deflate::shared().level(level), &Deflate::shared());
+        let message = repetitive(5000);
+        let first = encode(&mut *ends.client, &message, &mut scratch());
+        let scratch = &mut scratch();
+        for before in [repetitive(70_000), noise(100), message.clone(), Vec::new(), noise(40_000)] {
+            encode(&mut *ends.client, &before, scratch);
+            assert_eq!(encode(&mut *ends.client, &message, scratch), first, "level {level}");
+        }
+    }
+}
+
+#[test]
+fn noise_grows_by_the_headers_of_stored_blocks_only() {
+    // RFC 1951 §3.2.4: five bytes for each block.
+    let scratch = &mut scratch();
+    for level in [0, 1, 6, 9] {
+        for mut ends in [Deflate::shared(), Deflate::takeover()]
+            .map(|settings| agree(&settings.clone().level(level), &settings))
+        {
+            for len in [100, 1000, 16_384, 100_000] {
+                let growth = encode(&mut *ends.client, &noise(len), scratch).len() - len;
+                assert!(growth <= 5 * (len / 16_000 + 2), "{growth} for {len} at level {level}");
+            }
+        }
+    }
 }
 
 #[test]

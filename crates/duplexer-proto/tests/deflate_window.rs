@@ -26,7 +26,7 @@ fn stream(bits: u8, level: u8, messages: &[&[u8]]) -> Vec<u8> {
 
 #[test]
 fn no_match_reaches_further_back_than_the_agreed_window() {
-    // RFC 7692 §7.1.2.1, 8 bits included, for which zlib has no compressor.
+    // RFC 7692 §7.1.2.1, 8 bits included.
     for text in [phrases(10_000, 90, 1), phrases(40_000, 250, 130)] {
         for level in 0..=9 {
             let mut furthest_at = [0; 16];

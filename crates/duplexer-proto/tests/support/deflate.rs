@@ -30,7 +30,7 @@ pub(crate) fn negotiated(role: Role, settings: &Deflate) -> Vec<Box<dyn Extensio
     }]
 }
 
-/// "Hello" in one block (RFC 7692 §7.2.3.1), and again by reference to the first (§7.2.3.2).
+/// "Hello" in one block (RFC 7692 §7.2.3.1), and again by reference to the first. (That of §7.2.3.2 refers to four bytes.)
 pub(crate) fn deflated(again: bool) -> &'static [u8] {
-    if again { b"\xf2\x00\x11\x00\x00" } else { b"\xf2\x48\xcd\xc9\xc9\x07\x00" }
+    if again { b"\x02\x13\x00\x00" } else { b"\xf2\x48\xcd\xc9\xc9\x07\x00" }
 }

@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use zlib_rs::DeflateFlush;
-
+use super::compressor::Compressor;
 use super::pool::{CompressorKind, DeflatePool};
-use super::step::{Step, TAIL};
+use super::step::TAIL;
 use crate::extension::Boundary;
 
 /// Compresses the messages of one direction of one connection.
@@ -15,18 +14,15 @@ pub(super) struct Encoder {
     kind: CompressorKind,
     /// With takeover, from the first message on; without, lent by the pool while a message is
     /// unfinished.
-    compressor: Option<Box<zlib_rs::Deflate>>,
+    compressor: Option<Box<Compressor>>,
     /// Whether everything so far has been put out up to the end of a block that ends a byte.
     aligned: bool,
 }
 
 impl Encoder {
     /// An encoder with a window of 2 to the power of `window_bits`, from 8 to 15.
-    ///
-    /// zlib has no compressor for a window of 256 bytes. With 9 bits the furthest match it takes is
-    /// 512 − 262 = 250 bytes back, so its output is legal in a window of 8 bits.
     pub(super) fn new(takeover: bool, window_bits: u8, level: u8) -> Self {
-        let kind = CompressorKind { window_bits: window_bits.max(9), level };
+        let kind = CompressorKind { window_bits, level };
         Self { takeover, kind, compressor: None, aligned: true }
     }
 
@@ -39,14 +35,14 @@ impl Encoder {
         output: &mut Vec<u8>,
     ) {
         let flush = match boundary {
-            Boundary::Within => DeflateFlush::NoFlush,
-            Boundary::Flush | Boundary::End => DeflateFlush::SyncFlush,
+            Boundary::Within => false,
+            Boundary::Flush | Boundary::End => true,
         };
         let idle = input.is_empty() && (self.aligned || boundary == Boundary::Within);
         if !idle {
             let mut compressor =
                 self.compressor.take().unwrap_or_else(|| pool.take_compressor(self.kind));
-            compress(&mut compressor, input, flush, &mut pool.stage, output);
+            compressor.compress(input, flush, &mut pool.block, output);
             self.aligned = boundary != Boundary::Within;
             self.compressor = Some(compressor);
         }
@@ -81,28 +77,5 @@ impl fmt::Debug for Encoder {
             .field("kind", &self.kind)
             .field("holds_compressor", &self.compressor.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-/// Compresses all of `input`, and with a flush puts out all that it stands for.
-fn compress(
-    compressor: &mut zlib_rs::Deflate,
-    mut input: &[u8],
-    flush: DeflateFlush,
-    stage: &mut [u8],
-    output: &mut Vec<u8>,
-) {
-    loop {
-        let before = (compressor.total_in(), compressor.total_out());
-        compressor
-            .compress(input, stage, flush)
-            .expect("zlib refuses only what follows `Finish`, which is never used");
-        let step = Step::between(before, (compressor.total_in(), compressor.total_out()));
-        input = &input[step.taken..];
-        output.extend_from_slice(&stage[..step.written]);
-        // A full stage may have left something behind.
-        if input.is_empty() && step.written < stage.len() {
-            return;
-        }
     }
 }

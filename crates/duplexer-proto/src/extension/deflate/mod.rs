@@ -6,9 +6,11 @@
 //! - `negotiate`: what a server answers and what a client lets pass;
 //! - `codec`: the extension on the connection, one half per direction: `encoder` and `decoder`;
 //! - `pool`: the compression contexts of one thread, lent for one message at a time;
-//! - `inflater`, `step`: what they make of zlib-rs.
+//! - `compressor/`: DEFLATE from messages, our own;
+//! - `inflater`, `step`: messages from DEFLATE, by zlib-rs.
 
 mod codec;
+mod compressor;
 mod decoder;
 mod encoder;
 mod inflater;

@@ -58,7 +58,7 @@ impl Deflate {
     }
 
     /// Context takeover in both directions unless the peer asks otherwise: small messages that
-    /// resemble each other shrink much more, and each connection in use holds about 460 KB.
+    /// resemble each other shrink much more, and each connection in use holds about 230 KB.
     ///
     /// ```
     /// use duplexer_proto::extension::{Negotiator, deflate::Deflate};

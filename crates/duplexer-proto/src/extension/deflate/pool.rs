@@ -3,15 +3,16 @@
 
 use std::fmt;
 
-use zlib_rs::DeflateConfig;
-
+use super::compressor::{Block, Compressor};
 use super::inflater::Inflater;
 
 /// The contexts that one thread's connections share.
 pub(super) struct DeflatePool {
     /// [`STAGE_BYTES`] long; zlib writes here, so that no output is filled with zeros first.
     pub(super) stage: Box<[u8]>,
-    compressors: Vec<(CompressorKind, Box<zlib_rs::Deflate>)>,
+    /// What a compressor needs only while it works.
+    pub(super) block: Box<Block>,
+    compressors: Vec<(CompressorKind, Box<Compressor>)>,
     #[expect(clippy::vec_box, reason = "connections borrow them by their pointer")]
     inflaters: Vec<Box<Inflater>>,
 }
@@ -19,7 +20,7 @@ pub(super) struct DeflatePool {
 /// What makes one compressor as good as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CompressorKind {
-    /// 9 to 15.
+    /// 8 to 15.
     pub(super) window_bits: u8,
     /// 0 to 9.
     pub(super) level: u8,
@@ -27,13 +28,10 @@ pub(super) struct CompressorKind {
 
 impl DeflatePool {
     /// A compressor that remembers nothing.
-    pub(super) fn take_compressor(&mut self, kind: CompressorKind) -> Box<zlib_rs::Deflate> {
+    pub(super) fn take_compressor(&mut self, kind: CompressorKind) -> Box<Compressor> {
         match self.compressors.iter().rposition(|(kept, _)| *kept == kind) {
             Some(at) => self.compressors.remove(at).1,
-            None => Box::new(zlib_rs::Deflate::new_with_config(DeflateConfig {
-                window_bits: -i32::from(kind.window_bits),
-                ..DeflateConfig::new(i32::from(kind.level))
-            })),
+            None => Box::new(Compressor::new(kind.window_bits, kind.level)),
         }
     }
 
@@ -41,7 +39,7 @@ impl DeflatePool {
     pub(super) fn give_compressor(
         &mut self,
         kind: CompressorKind,
-        mut compressor: Box<zlib_rs::Deflate>,
+        mut compressor: Box<Compressor>,
     ) {
         compressor.reset();
         if self.compressors.len() == COMPRESSORS_KEPT_MAX {
@@ -66,7 +64,12 @@ impl DeflatePool {
 
 impl Default for DeflatePool {
     fn default() -> Self {
-        Self { stage: vec![0; STAGE_BYTES].into(), compressors: Vec::new(), inflaters: Vec::new() }
+        Self {
+            stage: vec![0; STAGE_BYTES].into(),
+            block: Box::default(),
+            compressors: Vec::new(),
+            inflaters: Vec::new(),
+        }
     }
 }
 
@@ -79,9 +82,9 @@ impl fmt::Debug for DeflatePool {
     }
 }
 
-/// The most that zlib puts out in one call.
+/// The most that the inflater puts out in one call.
 const STAGE_BYTES: usize = 32 << 10;
-/// Most compressors kept, at up to 380 KB each. More are in use only while as many messages are
+/// Most compressors kept, at up to 150 KB each. More are in use only while as many messages are
 /// half sent.
 const COMPRESSORS_KEPT_MAX: usize = 4;
 /// Most inflaters kept, at up to 80 KB each.
