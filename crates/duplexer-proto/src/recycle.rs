@@ -144,7 +144,7 @@ impl Drop for Lent {
 /// Smallest capacity of a buffer that goes round, in bytes.
 pub(crate) const LARGE_BYTES_MIN: usize = 64 << 10;
 /// Most bytes that wait to be used again.
-const KEPT_BYTES_MAX: usize = 8 << 20;
+const KEPT_BYTES_MAX: usize = 32 << 20;
 /// How many times as large as what is likely to be needed a buffer may be.
 const SPARE_FACTOR_MAX: usize = 2;
 /// Buffers that nobody asked for in this time are freed.

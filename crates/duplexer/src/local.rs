@@ -39,7 +39,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut returned = self.home.lock();
-        if self.buffer.len() == READ_BYTES && returned.len() < BUFFERS_KEPT_MAX {
+        if self.buffer.len() == READ_BYTES && returned.len() < LENT_KEPT_MAX {
             returned.push(std::mem::take(&mut self.buffer));
         } else {
             free(std::mem::take(&mut self.buffer));
@@ -143,6 +143,8 @@ thread_local! {
 pub(crate) const READ_BYTES: usize = 256 << 10;
 /// Most read buffers kept per thread.
 const BUFFERS_KEPT_MAX: usize = 4;
+/// The same of those that were lent out: a message that is passed on piece by piece has one or two of them under way.
+const LENT_KEPT_MAX: usize = 16;
 /// How often read buffers that lie about are freed.
 const REST_EVERY: Duration = Duration::from_secs(2);
 
@@ -167,10 +169,10 @@ mod tests {
     #[test]
     fn only_so_many_read_buffers_are_kept_and_none_of_another_length() {
         let mut local = Local::new();
-        let buffers: Vec<_> = (0..BUFFERS_KEPT_MAX + 2).map(|_| local.take_buffer()).collect();
+        let buffers: Vec<_> = (0..LENT_KEPT_MAX + 2).map(|_| local.take_buffer()).collect();
         let lent: Vec<_> = buffers.into_iter().map(|buffer| local.lend_buffer(buffer)).collect();
         drop(lent);
-        assert_eq!(local.returned.lock().len(), BUFFERS_KEPT_MAX);
+        assert_eq!(local.returned.lock().len(), LENT_KEPT_MAX);
         local.returned.lock().clear();
         drop(local.lend_buffer(vec![0; READ_BYTES - 1].into()));
         assert!(local.returned.lock().is_empty());

@@ -10,7 +10,7 @@ use crate::watch::{Trace, opening};
 /// A connection to `uri`, begun at `started`, is open.
 pub(super) fn opened(socket: WebSocket, uri: &WsUri, started: Time) -> WebSocket {
     let took = clock::now().since(started);
-    opening::took(Role::Client, took);
+    opening::took(Role::Client, || took);
     // Without the query, which often holds what is secret.
     let trace = Trace::client(|| format!("{}://{}{}", uri.scheme(), uri.authority(), uri.path()));
     if let Some(trace) = &trace {

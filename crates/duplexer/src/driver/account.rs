@@ -19,8 +19,15 @@ impl Account {
         Self(terms)
     }
 
-    /// A message has come.
+    /// Whether the messages or the bytes of its peer are counted.
     #[inline]
+    pub(super) fn counts(&self) -> bool {
+        self.0.as_deref().is_some_and(|Terms { rates, .. }| {
+            rates.messages_per_second_max.is_some() || rates.bytes_per_second_max.is_some()
+        })
+    }
+
+    /// A message has come.
     pub(super) fn message(&self, seldom: &mut Seldom) -> Result<(), Fault> {
         match self.0.as_deref().and_then(|terms| terms.rates.messages_per_second_max) {
             None => Ok(()),
@@ -42,7 +49,6 @@ impl Account {
     }
 
     /// Bytes have come.
-    #[inline]
     pub(super) fn bytes(&self, len: usize, seldom: &mut Seldom) -> Result<(), Fault> {
         match self.0.as_deref().and_then(|terms| terms.rates.bytes_per_second_max) {
             None => Ok(()),

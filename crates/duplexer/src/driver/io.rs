@@ -215,8 +215,10 @@ impl Driver {
             Poll::Ready(Ok(len)) => {
                 self.turn_bytes =
                     self.turn_bytes.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-                let counted = self.account.bytes(len, &mut self.seldom);
-                self.abide(counted, local);
+                if self.account.counts() {
+                    let counted = self.account.bytes(len, &mut self.seldom);
+                    self.abide(counted, local);
+                }
                 self.watch.read(len);
             }
             Poll::Ready(Err(error)) => self.end(Failure::Io(Arc::new(error))),
@@ -285,7 +287,6 @@ impl Driver {
     }
 
     /// Fails the connection for a fault against its server's terms. Tells whether there is none.
-    #[inline]
     pub(super) fn abide(&mut self, kept: Result<(), Fault>, local: &mut Local) -> bool {
         let Err(fault) = kept else { return true };
         if self.conn.state() == State::Open {

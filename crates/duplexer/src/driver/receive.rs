@@ -47,11 +47,13 @@ impl Driver {
                 if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
                     self.input.take(len);
                     self.watch.message_received();
-                    let counted = self.account.message(&mut self.seldom);
-                    if self.abide(counted, local) {
-                        return Poll::Ready(Some(message));
+                    if self.account.counts() {
+                        let counted = self.account.message(&mut self.seldom);
+                        if !self.abide(counted, local) {
+                            continue;
+                        }
                     }
-                    continue;
+                    return Poll::Ready(Some(message));
                 }
                 if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
                     return Poll::Ready(Some(message));

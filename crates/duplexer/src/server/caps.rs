@@ -87,11 +87,12 @@ impl Caps {
     pub(crate) fn sit(
         self: &Arc<Self>,
         client: IpAddr,
-        now: Time,
+        now: impl FnOnce() -> Time,
     ) -> Result<Option<Box<Seat>>, Over> {
         if !self.limits.any_of_address() {
             return Ok(None);
         }
+        let now = now();
         let key = Key::of(client);
         let mut counts = self.lock();
         counts.sweep(now);
@@ -288,29 +289,30 @@ mod tests {
     fn without_bounds_nothing_is_counted() {
         let caps = Caps::new(CapLimits::default());
         assert!(caps.enter(Time::ORIGIN).expect("no bound").is_none());
-        assert!(caps.sit(address("192.0.2.1"), Time::ORIGIN).expect("no bound").is_none());
+        assert!(caps.sit(address("192.0.2.1"), || Time::ORIGIN).expect("no bound").is_none());
     }
 
     #[test]
     fn an_ipv6_client_is_its_64_bits_and_a_mapped_one_its_ipv4_address() {
         let caps = of_address(1);
-        let _seats = ["2001:db8::1", "192.0.2.1"].map(|text| caps.sit(address(text), Time::ORIGIN));
+        let _seats =
+            ["2001:db8::1", "192.0.2.1"].map(|text| caps.sit(address(text), || Time::ORIGIN));
         for same in ["2001:db8::ffff:1:2:3", "::ffff:192.0.2.1"] {
-            assert!(caps.sit(address(same), Time::ORIGIN).is_err(), "{same}");
+            assert!(caps.sit(address(same), || Time::ORIGIN).is_err(), "{same}");
         }
         for other in ["2001:db8:0:1::1", "192.0.2.2"] {
-            assert!(caps.sit(address(other), Time::ORIGIN).is_ok(), "{other}");
+            assert!(caps.sit(address(other), || Time::ORIGIN).is_ok(), "{other}");
         }
     }
 
     #[test]
     fn what_is_dropped_counts_no_more_and_leaves_nothing() {
         let caps = of_address(1);
-        let seat = caps.sit(address("192.0.2.1"), Time::ORIGIN).expect("the first");
-        assert!(caps.sit(address("192.0.2.1"), Time::ORIGIN).is_err());
+        let seat = caps.sit(address("192.0.2.1"), || Time::ORIGIN).expect("the first");
+        assert!(caps.sit(address("192.0.2.1"), || Time::ORIGIN).is_err());
         drop(seat);
         assert!(caps.lock().addresses.is_empty());
-        assert!(caps.sit(address("192.0.2.1"), Time::ORIGIN).is_ok());
+        assert!(caps.sit(address("192.0.2.1"), || Time::ORIGIN).is_ok());
     }
 
     #[test]
@@ -332,7 +334,7 @@ mod tests {
         for n in 0..10 * SWEEP_MIN {
             let now = Time::from_origin(Duration::from_millis(10 * n as u64));
             let client = IpAddr::from(u32::try_from(n).expect("a few").to_be_bytes());
-            drop(caps.sit(client, now).expect("each comes once"));
+            drop(caps.sit(client, || now).expect("each comes once"));
         }
         assert!(caps.lock().addresses.len() <= 2 * SWEEP_MIN);
     }

@@ -1,6 +1,7 @@
 //! How a connection comes in, before anything of TLS or HTTP: it is counted, and a proxy in front may say whose it is.
 
 use bytes::Bytes;
+use duplexer_proto::Time;
 
 use crate::clock;
 use crate::prefixed::Prefixed;
@@ -44,8 +45,8 @@ fn put_back(transport: &mut Transport, before: Bytes) {
 }
 
 /// Counts a connection in all.
-pub(crate) fn enter<S>(inner: &Inner<S>) -> Result<Option<Box<Seat>>, Over> {
-    inner.caps.enter(clock::now())
+pub(crate) fn enter<S>(inner: &Inner<S>, now: Time) -> Result<Option<Box<Seat>>, Over> {
+    inner.caps.enter(now)
 }
 
 /// Counts a connection that was counted in all of its address as well, unless a proxy has still to say whose that is.
@@ -56,7 +57,7 @@ pub(crate) fn sit<S>(
 ) -> Result<Option<Box<Seat>>, Over> {
     let of_address = match addresses.known_client() {
         Some(client) if !inner.proxies.trusted.contain(Some(client)) => {
-            inner.caps.sit(client, clock::now())?
+            inner.caps.sit(client, clock::now)?
         }
         _ => None,
     };
@@ -69,7 +70,7 @@ pub(crate) fn seat_behind_proxy<S, T>(
     request: &Request<T>,
 ) -> Result<Option<Box<Seat>>, Over> {
     match request.client() {
-        Some(client) if request.comes_from_proxy() => inner.caps.sit(client, clock::now()),
+        Some(client) if request.comes_from_proxy() => inner.caps.sit(client, clock::now),
         _ => Ok(None),
     }
 }

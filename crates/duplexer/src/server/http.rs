@@ -129,7 +129,7 @@ async fn upgrade<S>(
             return text_of(&error);
         }
     };
-    took(Role::Server, clock::now().since(started));
+    took(Role::Server, || clock::now().since(started));
     let response = std::mem::take(&mut accepted.acceptance.response);
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((accepted, upgraded));
     response.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())

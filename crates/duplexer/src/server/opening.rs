@@ -11,7 +11,7 @@ use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use duplexer_proto::handshake::{self, RequestError};
-use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, reject};
+use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, Time, reject};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -125,7 +125,7 @@ async fn open_in_time<S>(
     let after = inner.config.limits.open_timeout;
     let started = clock::now();
     let by = clock::instant(started + after);
-    let entered = entry::enter(inner);
+    let entered = entry::enter(inner, started);
     if inner.proxies.protocol != ProxyProtocol::Off {
         let header = Box::pin(entry::read_proxy_header(inner, &mut transport, addresses));
         let header_by =
@@ -169,11 +169,11 @@ async fn open_in_time<S>(
         let error = Box::pin(turn_away(inner, &mut transport, by, over, leave)).await;
         return Err(refused(error, transport));
     }
-    let answer = read_and_answer(inner, &mut transport, addresses, tls.as_ref());
+    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
     let answered = tokio::time::timeout_at(by, answer).await;
     match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => {
-            took(Role::Server, clock::now().since(started));
+            took(Role::Server, || clock::now().since(started));
             Ok(Opened::WebSocket(accepted, transport))
         }
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
@@ -201,10 +201,11 @@ enum Answer<S> {
 async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
+    started: Time,
     addresses: &Addresses,
     tls: Option<&Arc<TlsInfo>>,
 ) -> Result<Answer<S>, OpenError> {
-    let asked = read_head(inner, transport, |opening, behind| match opening {
+    let asked = read_head(inner, transport, started, |opening, behind| match opening {
         Opening::WebSocket { request, .. } => {
             let request = check(inner, request, *addresses, tls.cloned())?;
             Ok(Asked::WebSocket { request, early: Bytes::copy_from_slice(behind) })
@@ -245,8 +246,9 @@ async fn turn_away<S>(
     over: Over,
     leave: Refusing,
 ) -> OpenError {
-    let by = by.min(clock::instant(clock::now() + REFUSAL_TIME));
-    match tokio::time::timeout_at(by, read_head(inner, transport, |_, _| Ok(()))).await {
+    let now = clock::now();
+    let by = by.min(clock::instant(now + REFUSAL_TIME));
+    match tokio::time::timeout_at(by, read_head(inner, transport, now, |_, _| Ok(()))).await {
         Ok(Ok(())) => OpenError::Over(over, Some(leave)),
         Ok(Err(error)) => error,
         Err(_) => OpenError::Over(over, None),
@@ -257,9 +259,10 @@ async fn turn_away<S>(
 async fn read_head<S, R>(
     inner: &Inner<S>,
     transport: &mut Transport,
+    started: Time,
     judge: impl FnOnce(Opening, &[u8]) -> Result<R, OpenError>,
 ) -> Result<R, OpenError> {
-    let mut handshake = ServerHandshake::new(&inner.config.limits, clock::now());
+    let mut handshake = ServerHandshake::new(&inner.config.limits, started);
     let mut judge = Some(judge);
     poll_fn(|cx| {
         loop {

@@ -8,6 +8,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 
+use crate::clock;
 use crate::input::Input;
 use crate::server::caps::Seat;
 use crate::server::connection;
@@ -54,7 +55,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         // Counted before looking, so that a shutdown either is seen or waits.
         let counted = inner.tracker.task();
         let decided = async {
-            let entered = entry::enter(inner);
+            let entered = entry::enter(inner, clock::now());
             let seat = entered.and_then(|entered| entry::sit(inner, addresses, entered));
             let seat = seat.map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
             let mut accepted = opening::decide_in_time(inner, request, addresses, None).await?;

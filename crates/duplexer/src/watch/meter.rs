@@ -120,8 +120,8 @@ pub(crate) mod opening {
     use super::{CONNECTIONS_REFUSED, Duration, HANDSHAKE_SECONDS, Role, counter, histogram, name};
 
     /// An opening handshake has led to a connection.
-    pub(crate) fn took(role: Role, took: Duration) {
-        histogram!(HANDSHAKE_SECONDS, "role" => name(role)).record(took);
+    pub(crate) fn took(role: Role, took: impl FnOnce() -> Duration) {
+        histogram!(HANDSHAKE_SECONDS, "role" => name(role)).record(took());
     }
 
     /// An opening handshake has led to none. `status` is that of the HTTP answer, where there was one.

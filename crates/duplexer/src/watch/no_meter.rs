@@ -41,7 +41,7 @@ pub(crate) mod opening {
 
     use duplexer_proto::Role;
 
-    pub(crate) const fn took(_: Role, _: Duration) {}
+    pub(crate) fn took(_: Role, _: impl FnOnce() -> Duration) {}
 
     pub(crate) const fn refused(_: Role, _: Option<u16>) {}
 }
