@@ -12,8 +12,8 @@
 /// ```
 #[inline]
 pub fn mask(bytes: &mut [u8], key: [u8; 4], at: u64) {
-    let mut key = key;
-    key.rotate_left((at % 4) as usize);
+    let turned = u32::from_le_bytes(key).rotate_right(8 * (at % 4) as u32);
+    let key = turned.to_le_bytes();
     let word = u32::from_ne_bytes(key);
     let wide = u64::from(word) << 32 | u64::from(word);
     let (chunks, tail) = bytes.as_chunks_mut::<8>();
