@@ -13,7 +13,7 @@ use duplexer_benches::compare::{
 };
 use duplexer_benches::load::{pin_to, raise_file_limit};
 use duplexer_benches::spent::{
-    Counter, Counts, Heap, Kept, Profile, Profiler, Spent, write_counts,
+    Counter, Counts, Heap, Kept, Profile, Profiler, Spent, probe, write_counts,
 };
 
 /// Find out what a message is spent on
@@ -67,7 +67,15 @@ fn main() -> anyhow::Result<()> {
     };
     let scratch = Scratch::new()?;
     match &arguments.task {
-        Task::Counts { strace } => count(&arguments, strace, &scratch, &machine, &results),
+        Task::Counts { strace } => match probe(strace, &scratch.0) {
+            Ok(()) => count(&arguments, strace, &scratch, &machine, &results),
+            // As with perf.
+            Err(reason) if arguments.quick => {
+                println!("counts: SKIPPED: {reason:#}");
+                Ok(())
+            }
+            Err(reason) => Err(reason),
+        },
         Task::Flames { perf } => match Profiler::new(&scratch.0, perf) {
             Ok(profiler) => flames(&arguments, Rc::new(profiler), &machine, &results),
             // Whether perf may look is the machine's to say, and proves nothing of the bench.

@@ -79,6 +79,17 @@ impl Calls {
     }
 }
 
+/// Finds out whether strace may trace a process that it has not started, by one that does nothing; `scratch` is a folder.
+///
+/// # Errors
+/// Fails with what strace says: the system forbids it, or there is none.
+pub fn probe(strace: &Path, scratch: &Path) -> anyhow::Result<()> {
+    let mut idle = Command::new("sleep").arg("60").spawn().context("starting sleep")?;
+    let traced = Tracer::attach(strace, idle.id(), &scratch.join("probe"));
+    let _ended = idle.kill().and_then(|()| idle.wait());
+    traced.map(drop)
+}
+
 /// strace at work on a process; it lets go when this is dropped.
 #[derive(Debug)]
 pub(super) struct Tracer {

@@ -9,7 +9,7 @@ mod heap;
 mod judged;
 mod profiler;
 
-pub use calls::{Calls, Kind};
+pub use calls::{Calls, Kind, probe};
 pub use counter::Counter;
 pub use counts::{Counts, Spent, write_counts};
 pub use flame::Profile;

@@ -5,7 +5,7 @@
 //! Bounded in bytes, and what has not been wanted for a while is freed, once a connection of the thread looks at its timer. Small
 //! messages never come here.
 //!
-//! A large buffer is shrunk before it is freed. glibc hands large memory out as pages of its own, which go back to the system when
+//! A large buffer of ours is shrunk before it is freed. glibc hands large memory out as pages of its own, which go back to the system when
 //! they are freed, but only above a size that grows to whatever such memory was last freed: without that, the second message of
 //! 1 MiB would lie in the heap, and leave a hole there that stays resident as long as anything behind it is in use.
 

@@ -108,11 +108,14 @@ impl Shared {
     pub(crate) fn write_now(&self) {
         self.now(|driver, local| {
             driver.put_off_by = None;
+            // Nearly always all is taken at once, and nobody need be named.
             let mut nobody = Context::from_waker(Waker::noop());
-            if driver.poll_write_out(&mut nobody, local).is_pending()
-                && let Some(waiters) = driver.waiting.together().cloned()
-            {
-                let waker = Waker::from(waiters);
+            if driver.poll_write_out(&mut nobody, local).is_pending() {
+                // The transport wakes whom it was told last: it is not to forget who waits already.
+                let waker = match &driver.waiting {
+                    Waiting::Alone(waker) => waker.clone(),
+                    Waiting::Together(waiters) => Waker::from(waiters.clone()),
+                };
                 let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
             }
         });
@@ -195,16 +198,14 @@ impl Handle {
     }
 
     /// The connection, without a hold of it.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.0.clone()
+    }
+
+    /// The same, without keeping it.
     #[cfg(feature = "blocking")]
     pub(crate) fn weak(&self) -> std::sync::Weak<Shared> {
         Arc::downgrade(&self.0)
-    }
-}
-
-impl Handle {
-    /// The connection, without a hold of it.
-    pub(crate) fn shared(&self) -> Arc<Shared> {
-        self.0.clone()
     }
 }
 

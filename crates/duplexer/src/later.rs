@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
 use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,13 +51,27 @@ fn write_out(mut listed: Vec<Arc<Shared>>) {
     // tokio lets one poll of a task do 128 things, and then has it wait: a thousand tasks that are woken to write for themselves cost
     // more than a thousand writes.
     let written = pin!(unconstrained(poll_fn(|_| {
-        listed.drain(..at_once).for_each(|shared| shared.write_now());
+        listed.drain(..at_once).for_each(write);
         Poll::Ready(())
     })));
     let _ = written.poll(&mut Context::from_waker(Waker::noop()));
     // So many would keep the thread from others. Who cannot be written to now is woken.
-    listed.drain(..).for_each(|shared| shared.write_now());
-    LISTED.set(listed);
+    listed.drain(..).for_each(write);
+    if listed.capacity() <= AT_ONCE_MAX {
+        // What the writing itself has put off, by a transport that is a connection, comes behind.
+        listed.append(&mut LISTED.take());
+        LISTED.set(listed);
+    }
+}
+
+/// Writes what waits on one connection. One whose transport panics does not keep the others from being written to: it ends.
+fn write(shared: Arc<Shared>) {
+    let written = std::panic::catch_unwind(AssertUnwindSafe(|| shared.write_now()));
+    if written.is_err() {
+        tracing::error!("a transport panicked");
+        shared.now(|driver, _| driver.abort());
+        shared.wake_waiting();
+    }
 }
 
 #[cold]

@@ -3,14 +3,18 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use duplexer::{Addresses, MessageKind, Server, WebSocket};
+use duplexer::{Addresses, Client, Limits, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Peer, Role, frame, host, host_hyper, open, until, upgrade};
+use support::{Frame, Peer, Role, client_with, frame, host, host_hyper, open, until, upgrade};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc};
 
 /// A message of 20 bytes.
@@ -412,6 +416,120 @@ async fn more_connections_than_are_written_to_at_once_all_hear() {
             assert_eq!(listener.hears().await, Frame::new(0x81, word));
         }
     }
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_for_another_connection_is_woken_after_what_it_has_put_off() {
+    // The transport is full when the poll ends: it must still wake the handler, which waits for the rest to be taken.
+    let (up, mut far) = client_with(&Client::default(), "", 1 << 10).await;
+    let up = Arc::new(std::sync::Mutex::new(Some(up)));
+    let address = host(&Server::default(), move |mut socket: WebSocket, _| {
+        let up = up.lock().expect("no panic").take();
+        async move {
+            let mut up = up.expect("one connection");
+            while let Ok(Some(message)) = socket.recv().await {
+                up.try_send(message).expect("there is room");
+                up.send(vec![7; 100_000]).await.expect("it is open");
+                socket.send("sent").await.expect("it is open");
+            }
+        }
+    })
+    .await;
+    let mut peer = open(address).await;
+    peer.says("small").await;
+    assert_eq!(far.hears().await, Frame::new(0x81, "small"));
+    assert_eq!(far.hears().await.payload.len(), 100_000);
+    assert_eq!(peer.hears().await, Frame::new(0x81, "sent"));
+}
+
+#[tokio::test]
+async fn what_is_put_off_fills_no_queue_however_small_its_bound_is() {
+    let mut limits = Limits::default();
+    limits.queue_bytes_max = 1_000;
+    let everybody = Everybody::default();
+    let list = everybody.clone();
+    let address = host(&Server::builder().limits(limits).build(), move |socket: WebSocket, _| {
+        let list = list.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            list.lock().expect("no panic").push(sender);
+            let Ok(Some(_)) = receiver.recv().await else { return };
+            let first = list.lock().expect("no panic").first().cloned().expect("the listener");
+            for _ in 0..20 {
+                first.try_send(vec![7; 300]).expect("its transport takes all");
+            }
+        }
+    })
+    .await;
+    let mut listener = open(address).await;
+    gathered(&everybody, 1).await;
+    open(address).await.says("go").await;
+    for _ in 0..20 {
+        assert_eq!(listener.hears().await, Frame::new(0x82, [7; 300]));
+    }
+}
+
+/// A byte stream whose next write panics once that is said.
+struct Panicking(DuplexStream, Arc<AtomicBool>);
+
+impl AsyncRead for Panicking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Panicking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        assert!(!self.1.load(Ordering::Relaxed), "on purpose");
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_panics_keeps_nothing_from_others() {
+    let (everybody, panics) = (Everybody::default(), Arc::new(AtomicBool::new(false)));
+    let mut peers = Vec::new();
+    for at in 0..3 {
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        // The first is who speaks, the second whose transport panics.
+        let panics = if at == 1 { panics.clone() } else { Arc::default() };
+        let (ours, everybody) = (Panicking(ours, panics), everybody.clone());
+        tokio::spawn(async move {
+            let handler = |socket, _| async move {
+                pass_on(socket, &everybody, || std::future::ready(())).await;
+            };
+            Server::default().serve_over(ours, Addresses::default(), handler).await
+        });
+        let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(10));
+        peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
+        assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+        peers.push(peer);
+    }
+    gathered(&everybody, 3).await;
+    panics.store(true, Ordering::Relaxed);
+    peers[0].says("first").await;
+    assert_eq!(peers[2].hears().await, Frame::new(0x81, "first"));
+    assert_eq!(peers[0].hears().await, Frame::new(0x81, "first"));
+    peers[1].hears_end().await;
+    everybody.lock().expect("no panic").remove(1);
+    peers[0].says("second").await;
+    assert_eq!(peers[2].hears().await, Frame::new(0x81, "second"));
 }
 
 #[tokio::test]

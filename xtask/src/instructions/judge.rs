@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use super::kept::{KEEP, Kept};
 
@@ -90,8 +90,9 @@ impl Judgement {
             println!("instructions: {}", line.shown());
         }
         if let Some(reason) = self.unjudged() {
-            println!("left out: the judgement; {reason}");
-            return Ok(());
+            println!("instructions: SKIPPED: the judgement; {reason}");
+            // Which cases there are depends on no tool.
+            return self.strangers().map_or(Ok(()), |fault| Err(anyhow!(fault)));
         }
         if let Some(news) = self.news() {
             println!("{news}");
@@ -136,17 +137,24 @@ impl Judgement {
             let tolerated = 100.0 * TOLERATED;
             let _ = write!(fault, "dearer by over {tolerated} % than is kept:\n{dearer}");
         }
-        if let Some(unkept) = self.all(Verdict::NotKept) {
-            let _ = write!(fault, "new, and not kept:\n{unkept}");
-        }
-        if !self.gone.is_empty() {
-            let _ =
-                writeln!(fault, "kept, and not measured any more:\n  {}", self.gone.join("\n  "));
-        }
+        fault.extend(self.strangers());
         if fault.is_empty() {
             return None;
         }
         Some(format!("{fault}where that is meant, keep it and say why in the commit: {KEEP}"))
+    }
+
+    /// Cases that are counted and not kept, or kept and not counted.
+    fn strangers(&self) -> Option<String> {
+        let mut strangers = String::new();
+        if let Some(unkept) = self.all(Verdict::NotKept) {
+            let _ = write!(strangers, "new, and not kept:\n{unkept}");
+        }
+        if !self.gone.is_empty() {
+            let gone = self.gone.join("\n  ");
+            let _ = writeln!(strangers, "kept, and not measured any more:\n  {gone}");
+        }
+        (!strangers.is_empty()).then_some(strangers)
     }
 
     /// The lines with this verdict, each on a line; `None` where there is none.
@@ -196,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn another_compiler_is_named_and_fails_nothing() {
-        let kept = counts("rustc 1", &[("mask", 100.0), ("gone", 1.0)]);
-        let judgement = Judgement::of(&kept, &counts("rustc 2", &[("mask", 200.0), ("new", 1.0)]));
+    fn another_compiler_is_named_and_no_count_is_judged() {
+        let kept = counts("rustc 1", &[("mask", 100.0)]);
+        let judgement = Judgement::of(&kept, &counts("rustc 2", &[("mask", 200.0)]));
         let reason = judgement.unjudged().expect("another compiler");
         assert!(reason.contains("compiler: kept with `rustc 1`, here `rustc 2`"), "{reason}");
         assert!(judgement.tell().is_ok());
@@ -217,9 +225,11 @@ mod tests {
     #[test]
     fn a_case_that_is_new_or_gone_fails_until_it_is_kept() {
         let kept = counts("rustc 1", &[("gone", 1.0)]);
-        let error = Judgement::of(&kept, &counts("rustc 1", &[("new", 1.0)])).tell();
-        let error = error.expect_err("neither is compared").to_string();
-        assert!(error.contains("not measured any more:\n  gone"), "{error}");
-        assert!(error.contains("not kept:\n  new"), "{error}");
+        for compiler in ["rustc 1", "rustc 2"] {
+            let error = Judgement::of(&kept, &counts(compiler, &[("new", 1.0)])).tell();
+            let error = error.expect_err("neither is compared").to_string();
+            assert!(error.contains("not measured any more:\n  gone"), "{error}");
+            assert!(error.contains("not kept:\n  new"), "{error}");
+        }
     }
 }

@@ -66,7 +66,8 @@ impl Accept for TcpListener {
 
 impl Bound {
     /// The address that a client has reached: the one that the listener is bound to. Only where that is any address the stream is
-    /// asked, which is a system call for each.
+    /// asked, which is a system call for each. (A transparent proxy's listener, Linux's IP_TRANSPARENT, must be bound to any to learn what its
+    /// clients meant to reach.)
     fn local(&mut self, listener: &TcpListener, stream: &TcpStream) -> io::Result<SocketAddr> {
         match self.0 {
             Some(address) if !address.ip().is_unspecified() => Ok(address),

@@ -220,8 +220,9 @@ impl Sender {
     /// Queues a message if that is possible without waiting, and writes what can be written. Refused where a message is being written in
     /// pieces or the queue is over its hard bound.
     ///
-    /// In a handler that our [`Server`](crate::Server) runs, also another connection's than this one, what can be written is written when
-    /// the running poll ends, once for all that the poll has sent; on another connection earlier once 16 KiB wait.
+    /// Called by a handler that our [`Server`](crate::Server) runs, on whatever connection, it leaves the writing to the end of the
+    /// handler's running poll: all that the poll has sent on one connection leaves together. On another connection than the handler's own it is
+    /// written earlier once 16 KiB wait. Who blocks the thread meanwhile holds it back: see [`flush`](Sender::flush).
     ///
     /// # Errors
     /// The message did not fit and is given back, or nothing can be sent any more.
@@ -446,7 +447,8 @@ impl Sender {
             if corked {
                 return Ok(Written::AfterPoll);
             }
-            let thread = thread.filter(|_| driver.conn.queued_bytes() < LATER_BYTES_MAX);
+            let later_max = LATER_BYTES_MAX.min(driver.conn.limits().queue_bytes_max);
+            let thread = thread.filter(|_| driver.conn.queued_bytes() < later_max);
             let Some(thread) = thread else { return Ok(Written::Now) };
             let before = driver.put_off_by.replace(thread);
             Ok(if before == Some(thread) { Written::AfterPoll } else { Written::Later })

@@ -62,7 +62,8 @@ impl Session {
     }
 
     /// Puts what is to be said, encrypted, behind `sent`, and takes what can be understood of `incoming` before, as
-    /// [`step`](Session::step) does. Not to be called during the handshake.
+    /// [`step`](Session::step) does. Tells also whether the peer has said that nothing more will come, which is told once. Not to be
+    /// called during the handshake.
     ///
     /// # Errors
     /// The connection has failed, or its keys are used up.
@@ -72,8 +73,8 @@ impl Session {
         incoming: &mut [u8],
         mut heard: impl FnMut(&[u8]),
         sent: &mut Vec<u8>,
-    ) -> (usize, Result<(), Error>) {
-        let mut used = 0;
+    ) -> (usize, bool, Result<(), Error>) {
+        let (mut used, mut over) = (0, false);
         on_either_side!(self, end => loop {
             let UnbufferedStatus { discard, state, .. } =
                 end.process_tls_records(&mut incoming[used..]);
@@ -82,21 +83,24 @@ impl Session {
                 (Ok(ConnectionState::WriteTraffic(mut to)), Said::Data(plain)) => {
                     let records = plain.len().div_ceil(RECORD_BYTES_MAX);
                     let likely = plain.len() + records * RECORD_MORE_BYTES;
-                    return (used, append(likely, sent, |out| to.encrypt(plain, out)));
+                    return (used, over, append(likely, sent, |out| to.encrypt(plain, out)));
                 }
                 (Ok(ConnectionState::WriteTraffic(mut to)), Said::End) => {
                     let closed = append(RECORD_MORE_BYTES, sent, |out| to.queue_close_notify(out));
-                    return (used, closed);
+                    return (used, over, closed);
                 }
-                // What the peer says of its own end is nothing to ours, and said once.
-                (Ok(ConnectionState::PeerClosed), _) => Ok(()),
+                // What the peer says of its own end is nothing to ours.
+                (Ok(ConnectionState::PeerClosed), _) => {
+                    over = true;
+                    Ok(())
+                }
                 (Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed), _) => {
                     Err(Error::HandshakeNotComplete)
                 }
                 (state, _) => advance(state, &mut heard, sent).map(|_| ()),
             };
             if done.is_err() {
-                return (used, done);
+                return (used, over, done);
             }
         })
     }

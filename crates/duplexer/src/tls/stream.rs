@@ -105,6 +105,7 @@ impl Encrypted {
                 let _ = Pin::new(&mut self.io).poll_flush(cx)?;
             }
             if !self.session.state().is_handshaking() {
+                self.ended = over;
                 // Tickets that are left leave while the first bytes are read: the peer may be writing as well.
                 return Poll::Ready(Ok(()));
             }
@@ -168,7 +169,8 @@ impl Encrypted {
     fn say(&mut self, said: Said<'_>, sent: &mut Vec<u8>) -> io::Result<()> {
         let (mut incoming, mut unread) = (std::mem::take(&mut self.incoming), Vec::new());
         let heard = |bytes: &[u8]| unread.extend_from_slice(bytes);
-        let (used, said) = self.session.say(said, &mut incoming, heard, sent);
+        let (used, over, said) = self.session.say(said, &mut incoming, heard, sent);
+        self.ended |= over;
         incoming.drain(..used);
         self.incoming = incoming;
         self.hold(&unread);
@@ -207,6 +209,10 @@ impl Encrypted {
             }
             room.read.copy_within(start..end, 0);
             (start, end) = (0, end - start);
+            if end == room.read.len() {
+                let endless = Error::General("a message that does not end".to_owned());
+                break Poll::Ready(Err(self.fail(endless, &mut room.sent)));
+            }
             let mut read = ReadBuf::new(&mut room.read[end..]);
             match Pin::new(&mut self.io).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => {
@@ -266,7 +272,12 @@ impl Encrypted {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         ready!(self.poll_drain(cx))?;
-        self.say(Said::Data(plain), sent)?;
+        if let Err(error) = self.say(Said::Data(plain), sent) {
+            // The peer is told why, as far as that is possible.
+            self.queue(sent);
+            self.write_left(cx);
+            return Poll::Ready(Err(error));
+        }
         let mut written = 0;
         while written < sent.len() {
             match Pin::new(&mut self.io).poll_write(cx, &sent[written..])? {
@@ -319,6 +330,9 @@ impl AsyncRead for Encrypted {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         if !self.unread.is_empty() {
             let len = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread.split_to(len));

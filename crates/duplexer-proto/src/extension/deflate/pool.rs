@@ -8,7 +8,7 @@ use super::inflater::Inflater;
 
 /// The contexts that one thread's connections share.
 pub(super) struct DeflatePool {
-    /// [`STAGE_BYTES`] long; zlib writes here, so that no output is filled with zeros first.
+    /// [`STAGE_BYTES`] long; the inflater writes here, so that no output is filled with zeros first.
     pub(super) stage: Box<[u8]>,
     /// What a compressor needs only while it works.
     pub(super) block: Box<Block>,

@@ -1,10 +1,10 @@
-//! What both directions share: the tail that never travels, and how far one call of zlib came.
+//! What both directions share: the tail that never travels; and how far one call of the inflater came.
 
 /// What a sender removes from the end of a message and a receiver appends to it (RFC 7692 §7.2.1,
 /// §7.2.2): the length fields of an empty stored block.
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// How far one call of zlib came.
+/// How far one call of the inflater came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     /// Bytes of the input that were taken.
