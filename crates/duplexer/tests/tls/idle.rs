@@ -38,4 +38,5 @@ async fn an_idle_encrypted_connection_holds_no_buffer() {
     assert!(each < EACH_MAX, "{each} bytes each");
 }
 
-const EACH_MAX: usize = 11_000;
+/// With ring, whose keys are on the heap that is counted, 12,300 were measured, with AWS-LC 10,300.
+const EACH_MAX: usize = 13_500;
