@@ -170,6 +170,12 @@ impl Driver {
         !self.attended && self.awaited && self.waiting.is_another(cx)
     }
 
+    /// Whether a receiver has seen to everything since the last [`attend`](Driver::attend).
+    #[inline]
+    pub(crate) const fn is_attended(&self) -> bool {
+        self.attended
+    }
+
     /// Attends to control frames and deadlines without waiting, unless a receiver has just done so: for a task that sends and
     /// never has to wait for it. Tells whether that was done; the task is woken then when there is more to attend to.
     pub(crate) fn attend(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {

@@ -3,17 +3,21 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use duplexer_proto::{CloseCode, CloseReason, State};
 use pin_project_lite::pin_project;
+use tokio::task::unconstrained;
 
 use crate::cork::Corked;
+use crate::driver::Driver;
 use crate::handle::Shared;
 use crate::later::Turn;
+use crate::local::Local;
 use crate::server::tracker::{Phase, SocketGuard};
 use crate::watch::Trace;
 
@@ -146,13 +150,28 @@ where
         let _ = self.shared.poll(cx, |driver, cx, local| {
             let written = driver.poll_write_out(cx, local).is_ready();
             let awaited = driver.is_unattended_but_awaited(cx);
-            let waits = !awaited && driver.attend(cx, local);
+            let waits = !awaited && attend(driver, cx, local);
             driver.settle(local);
             looked = (driver.conn.state(), written && !awaited);
             if written && !waits { Poll::Ready(()) } else { Poll::Pending }
         });
         looked
     }
+}
+
+/// Attends to what the handler has not. One that sends without ever having to wait uses up what tokio lets one poll do, and nothing would
+/// be read if that held here.
+fn attend(driver: &mut Driver, cx: &mut Context<'_>, local: &mut Local) -> bool {
+    if driver.is_attended() {
+        return driver.attend(cx, local);
+    }
+    let mut waits = false;
+    let attended = pin!(unconstrained(poll_fn(|cx| {
+        waits = driver.attend(cx, local);
+        Poll::Ready(())
+    })));
+    let _ = attended.poll(cx);
+    waits
 }
 
 /// Who is told of a connection, where somebody reads.
