@@ -112,10 +112,7 @@ impl Shared {
             let mut nobody = Context::from_waker(Waker::noop());
             if driver.poll_write_out(&mut nobody, local).is_pending() {
                 // The transport wakes whom it was told last: it is not to forget who waits already.
-                let waker = match &driver.waiting {
-                    Waiting::Alone(waker) => waker.clone(),
-                    Waiting::Together(waiters) => Waker::from(waiters.clone()),
-                };
+                let waker = driver.waiting.waker();
                 let _ = driver.poll_write_out(&mut Context::from_waker(&waker), local);
             }
         });
@@ -126,8 +123,7 @@ impl Shared {
     #[cfg(feature = "blocking")]
     pub(crate) fn attend_now(&self) -> bool {
         self.now(|driver, local| {
-            let waiters = driver.waiting.together().cloned();
-            let waker = waiters.map_or_else(|| Waker::noop().clone(), Waker::from);
+            let waker = driver.waiting.waker();
             let mut cx = Context::from_waker(&waker);
             let _ = driver.poll_write_out(&mut cx, local);
             driver.attend(&mut cx, local);
@@ -198,8 +194,8 @@ impl Handle {
     }
 
     /// The connection, without a hold of it.
-    pub(crate) fn shared(&self) -> Arc<Shared> {
-        self.0.clone()
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 
     /// The same, without keeping it.

@@ -2,17 +2,14 @@
 //! together when the poll ends, as what it sends on its own does (see `cork`).
 
 use std::cell::Cell;
-use std::future::{Future as _, poll_fn};
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
 
-use tokio::task::unconstrained;
-
+use crate::coop;
 use crate::cork;
+use crate::driver::Driver;
 use crate::handle::Shared;
 
 thread_local! {
@@ -33,28 +30,28 @@ impl Drop for Turn {
     }
 }
 
-/// The number of this thread, if a handler runs on it.
+/// Leaves what waits on `shared`, whose driver is in use, to be written when the running handler's poll ends. False where none runs, or much
+/// waits: then it is to be written now.
 #[inline]
-pub(crate) fn thread() -> Option<NonZeroU32> {
-    if cork::runs_handler() { Some(THREAD.get().unwrap_or_else(number)) } else { None }
-}
-
-/// Has what waits on a connection written when the running handler's poll ends.
-pub(crate) fn write_later(shared: Arc<Shared>) {
-    let mut listed = LISTED.take();
-    listed.push(shared);
-    LISTED.set(listed);
+pub(crate) fn put_off(shared: &Arc<Shared>, driver: &mut Driver) -> bool {
+    let bytes_max = LATER_BYTES_MAX.min(driver.conn.limits().queue_bytes_max);
+    if !cork::runs_handler() || driver.conn.queued_bytes() >= bytes_max {
+        return false;
+    }
+    let thread = THREAD.get().unwrap_or_else(number);
+    if driver.put_off_by.replace(thread) != Some(thread) {
+        let mut listed = LISTED.take();
+        listed.push(shared.clone());
+        LISTED.set(listed);
+    }
+    true
 }
 
 fn write_out(mut listed: Vec<Arc<Shared>>) {
     let at_once = listed.len().min(AT_ONCE_MAX);
     // tokio lets one poll of a task do 128 things, and then has it wait: a thousand tasks that are woken to write for themselves cost
     // more than a thousand writes.
-    let written = pin!(unconstrained(poll_fn(|_| {
-        listed.drain(..at_once).for_each(write);
-        Poll::Ready(())
-    })));
-    let _ = written.poll(&mut Context::from_waker(Waker::noop()));
+    coop::unconstrained(|| listed.drain(..at_once).for_each(write));
     // So many would keep the thread from others. Who cannot be written to now is woken.
     listed.drain(..).for_each(write);
     if listed.capacity() <= AT_ONCE_MAX {
@@ -82,5 +79,7 @@ fn number() -> NonZeroU32 {
     number
 }
 
+/// From this many bytes on what is sent to another connection than the running handler's is not put off.
+const LATER_BYTES_MAX: usize = 16 << 10;
 /// Connections that are written to at the end of one poll whatever else the thread has to do.
 const AT_ONCE_MAX: usize = 1024;

@@ -35,6 +35,7 @@
 pub mod blocking;
 mod client;
 mod clock;
+mod coop;
 mod cork;
 mod dial;
 mod driver;

@@ -27,6 +27,14 @@ impl Waiting {
         }
     }
 
+    /// What wakes all who wait.
+    pub(crate) fn waker(&self) -> Waker {
+        match self {
+            Self::Alone(waker) => waker.clone(),
+            Self::Together(waiters) => Waker::from(waiters.clone()),
+        }
+    }
+
     /// Whether the task of `cx` is known. Those who wait together are polled with the one waker that wakes them all.
     #[inline]
     pub(crate) fn knows(&self, cx: &Context<'_>) -> bool {

@@ -3,16 +3,15 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use duplexer_proto::{CloseCode, CloseReason, State};
 use pin_project_lite::pin_project;
-use tokio::task::unconstrained;
 
+use crate::coop;
 use crate::cork::Corked;
 use crate::driver::Driver;
 use crate::handle::Shared;
@@ -165,13 +164,7 @@ fn attend(driver: &mut Driver, cx: &mut Context<'_>, local: &mut Local) -> bool 
     if driver.is_attended() {
         return driver.attend(cx, local);
     }
-    let mut waits = false;
-    let attended = pin!(unconstrained(poll_fn(|cx| {
-        waits = driver.attend(cx, local);
-        Poll::Ready(())
-    })));
-    let _ = attended.poll(cx);
-    waits
+    coop::unconstrained(|| driver.attend(cx, local))
 }
 
 /// Who is told of a connection, where somebody reads.

@@ -435,8 +435,7 @@ impl Sender {
         queue: impl FnOnce(W, &mut Driver, &mut Local) -> Result<(), duplexer_proto::SendError>,
     ) -> Result<(), TrySendError> {
         let corked = self.handle.is_corked();
-        let thread = if corked { None } else { later::thread() };
-        let written = self.handle.now(|driver, local| {
+        let put_off = self.handle.now(|driver, local| {
             if !driver.may_send() {
                 return Err(TrySendError::Closed(SendError::why(driver)));
             }
@@ -444,19 +443,10 @@ impl Sender {
                 return Err(TrySendError::Full(give_back(what)));
             }
             queue(what, driver, local).map_err(|_| TrySendError::Closed(SendError::why(driver)))?;
-            if corked {
-                return Ok(Written::AfterPoll);
-            }
-            let later_max = LATER_BYTES_MAX.min(driver.conn.limits().queue_bytes_max);
-            let thread = thread.filter(|_| driver.conn.queued_bytes() < later_max);
-            let Some(thread) = thread else { return Ok(Written::Now) };
-            let before = driver.put_off_by.replace(thread);
-            Ok(if before == Some(thread) { Written::AfterPoll } else { Written::Later })
+            Ok(corked || later::put_off(self.handle.shared(), driver))
         })?;
-        match written {
-            Written::Now => self.handle.write_now(),
-            Written::Later => later::write_later(self.handle.shared()),
-            Written::AfterPoll => {}
+        if !put_off {
+            self.handle.write_now();
         }
         Ok(())
     }
@@ -467,15 +457,6 @@ impl Sender {
             self.handle.write_now();
         }
     }
-}
-
-/// When what was queued is written.
-enum Written {
-    Now,
-    /// After the running poll of a handler, which is not seen to yet.
-    Later,
-    /// After the running poll of a handler, in any case.
-    AfterPoll,
 }
 
 impl Clone for Sender {
@@ -491,6 +472,3 @@ impl fmt::Debug for Sender {
             .finish()
     }
 }
-
-/// From this many bytes on what is sent to another connection than the running handler's is not put off.
-const LATER_BYTES_MAX: usize = 16 << 10;
