@@ -11,17 +11,13 @@ use crate::server::proxy_protocol::{self, ProxyProtocol, ProxyProtocolError};
 use crate::server::request::{Addresses, Request};
 use crate::transport::Transport;
 
-/// Lets a proxy say who its client is before anything else.
+/// Lets a proxy say who its client is before anything else, where the server has it do so.
 pub(crate) async fn read_proxy_header<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
     addresses: &mut Addresses,
 ) -> Result<(), ProxyProtocolError> {
-    let protocol = inner.proxies.protocol;
-    if protocol == ProxyProtocol::Off {
-        return Ok(());
-    }
-    let required = protocol == ProxyProtocol::Required;
+    let required = inner.proxies.protocol == ProxyProtocol::Required;
     if !inner.proxies.trusted.contain(addresses.known_client()) {
         return if required { Err(ProxyProtocolError::NotTrusted) } else { Ok(()) };
     }

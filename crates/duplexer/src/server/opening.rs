@@ -295,7 +295,9 @@ async fn decide<S>(inner: &Inner<S>, request: Request) -> Result<Box<Accepted<S>
         let seat = entry::seat_behind_proxy(inner, &request)
             .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
         let state = (inner.authorize)(request.clone()).await?;
-        Ok(Box::new(Accepted { seat, ..accept(inner, request, state)? }))
+        let mut accepted = accept(inner, request, state)?;
+        accepted.seat = seat;
+        Ok(accepted)
     };
     judged.await.map_err(|error: OpenError| error.at(asked.path().to_owned()))
 }
@@ -324,9 +326,10 @@ pub(crate) fn accept<S>(
     inner: &Inner<S>,
     request: Request,
     state: S,
-) -> Result<Accepted<S>, OpenError> {
+) -> Result<Box<Accepted<S>>, OpenError> {
     let acceptance = request.handshake().accept(&inner.config)?;
-    Ok(Accepted { request: request.with(state), acceptance, early: Bytes::new(), seat: None })
+    let request = request.with(state);
+    Ok(Box::new(Accepted { request, acceptance, early: Bytes::new(), seat: None }))
 }
 
 /// Judges a request that an HTTP stack has read, within the time of an opening.

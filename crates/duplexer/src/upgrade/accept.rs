@@ -85,7 +85,7 @@ impl Upgrade {
     {
         let inner = &DEFAULTS.inner;
         let decided = opening::check(inner, self.request, self.addresses, None)
-            .and_then(|request| opening::accept(inner, request, ()).map(Box::new));
+            .and_then(|request| opening::accept(inner, request, ()));
         let handler = |socket, _: Request| handler(socket);
         answer(inner, inner.tracker.task(), decided, self.addresses, self.connection, handler)
     }
