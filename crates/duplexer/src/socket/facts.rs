@@ -18,8 +18,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// What was agreed on, where that is not nothing.
     pub(crate) fn of(agreed: Agreed) -> Option<Arc<Self>> {
-        let nothing = agreed.subprotocol.is_none() && agreed.extensions.is_empty();
-        (!nothing).then(|| Arc::new(Self { agreed, tls: None }))
+        (!is_nothing(&agreed)).then(|| Arc::new(Self { agreed, tls: None }))
     }
 }
 
@@ -30,17 +29,24 @@ pub(crate) struct LatestFacts(Mutex<Vec<Arc<Facts>>>);
 impl LatestFacts {
     /// What was agreed on, shared with the others that agreed on the same.
     pub(crate) fn of(&self, agreed: Agreed) -> Option<Arc<Facts>> {
-        let facts = Facts::of(agreed)?;
+        if is_nothing(&agreed) {
+            return None;
+        }
         let mut latest = self.0.lock();
-        if let Some(same) = latest.iter().find(|other| other.agreed == facts.agreed) {
+        if let Some(same) = latest.iter().find(|other| other.agreed == agreed) {
             return Some(same.clone());
         }
+        let facts = Facts::of(agreed)?;
         if latest.len() == LATEST_MAX {
             latest.remove(0);
         }
         latest.push(facts.clone());
         Some(facts)
     }
+}
+
+fn is_nothing(agreed: &Agreed) -> bool {
+    agreed.subprotocol.is_none() && agreed.extensions.is_empty()
 }
 
 /// How many of them are kept: enough for a few subprotocols, with compression and without.
