@@ -56,15 +56,16 @@ fn a_witness_that_sees_nothing_fails_the_measurement() -> anyhow::Result<()> {
 }
 
 #[test]
-fn an_echo_of_a_small_message_allocates_what_is_kept() -> anyhow::Result<()> {
-    let spent = counted("small", &[], |target, deadline| echo(20).run(target, deadline).map(drop))?;
+fn an_echo_of_a_message_allocates_what_it_holds_and_of_a_few_bytes_nothing() -> anyhow::Result<()> {
+    let of = |bytes| {
+        counted("small", &[], move |target, deadline| echo(bytes).run(target, deadline).map(drop))
+    };
+    let spent = of(20)?;
     let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
     assert!(more.is_empty(), "{more:?}");
-    // A message owns its payload.
-    assert_eq!(
-        spent.heap().map(|(count, bytes)| (count.round(), bytes.round())),
-        Some((1.0, 20.0))
-    );
+    let each = |spent: &Spent| spent.heap().map(|(count, bytes)| (count.round(), bytes.round()));
+    assert_eq!(each(&spent), Some((0.0, 0.0)));
+    assert_eq!(each(&of(24)?), Some((1.0, 24.0)));
     Ok(())
 }
 

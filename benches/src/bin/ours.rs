@@ -103,7 +103,7 @@ async fn read(mut reader: MessageReader<'_>) -> Result<Message, Failed> {
     };
     Ok(match reader.kind() {
         MessageKind::Text => Message::Text(Text::try_from(bytes)?),
-        MessageKind::Binary => Message::Binary(bytes),
+        MessageKind::Binary => Message::Binary(bytes.into()),
     })
 }
 

@@ -17,6 +17,7 @@ pub mod handshake;
 mod limits;
 mod mask;
 mod message;
+mod payload;
 mod piece;
 mod prepared;
 mod recycle;
@@ -38,7 +39,7 @@ pub use connection::{
 };
 pub use limits::{Limits, Oversize};
 pub use mask::mask;
-pub use message::{Message, MessageKind, Text};
+pub use message::{Binary, Message, MessageKind, Text};
 pub use piece::Piece;
 pub use prepared::Prepared;
 pub use role::Role;

@@ -1,4 +1,4 @@
-//! Whole messages (RFC 6455 §5.6) and the text inside them. Cheap to clone: the bytes are shared.
+//! Whole messages (RFC 6455 §5.6), and what is inside them: text or bytes. Cheap to clone: what is small is copied, the rest shared.
 //!
 //! The one place of this crate that trusts bytes to be UTF-8 without looking again: [`Text`] is only made from a
 //! `str` or from bytes that were checked as they arrived.
@@ -8,6 +8,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::payload::Payload;
 use crate::utf8::InvalidUtf8;
 
 /// What a message carries: UTF-8 text or any bytes (RFC 6455 §5.6).
@@ -38,7 +39,7 @@ pub enum Message {
     /// UTF-8 text.
     Text(Text),
     /// Any bytes.
-    Binary(Bytes),
+    Binary(Binary),
 }
 
 impl Message {
@@ -53,19 +54,20 @@ impl Message {
 
     /// The payload.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Text(text) => &text.0,
+            Self::Text(text) => text.0.as_slice(),
             Self::Binary(bytes) => bytes,
         }
     }
 
-    /// The payload, without a copy.
+    /// The payload, without a copy where it is longer than 23 bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Text(text) => text.0,
-            Self::Binary(bytes) => bytes,
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes.into_bytes(),
         }
     }
 
@@ -91,10 +93,25 @@ impl Message {
     }
 
     /// A message from bytes that, for a text, have been checked.
+    #[inline]
     pub(crate) fn from_checked(kind: MessageKind, bytes: Bytes) -> Self {
+        Self::from_checked_payload(kind, bytes.into())
+    }
+
+    /// The same from a copy of the bytes.
+    #[inline]
+    pub(crate) fn from_checked_slice(kind: MessageKind, bytes: &[u8]) -> Self {
+        Self::from_checked_payload(kind, bytes.into())
+    }
+
+    #[inline]
+    fn from_checked_payload(kind: MessageKind, payload: Payload) -> Self {
         match kind {
-            MessageKind::Text => Self::Text(Text::from_checked(bytes)),
-            MessageKind::Binary => Self::Binary(bytes),
+            MessageKind::Text => {
+                debug_assert!(std::str::from_utf8(payload.as_slice()).is_ok());
+                Self::Text(Text(payload))
+            }
+            MessageKind::Binary => Self::Binary(Binary(payload)),
         }
     }
 }
@@ -103,7 +120,7 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.debug_tuple("Text").field(&text.as_str()).finish(),
-            Self::Binary(bytes) => f.debug_tuple("Binary").field(bytes).finish(),
+            Self::Binary(bytes) => f.debug_tuple("Binary").field(&bytes.0).finish(),
         }
     }
 }
@@ -128,7 +145,7 @@ impl From<Text> for Message {
 
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
-        Self::Binary(Bytes::copy_from_slice(bytes))
+        Self::Binary(bytes.into())
     }
 }
 
@@ -146,11 +163,113 @@ impl From<Vec<u8>> for Message {
 
 impl From<Bytes> for Message {
     fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+impl From<Binary> for Message {
+    fn from(bytes: Binary) -> Self {
         Self::Binary(bytes)
     }
 }
 
-/// Shared, immutable UTF-8 text that derefs to `str`.
+/// Shared, immutable bytes that deref to `[u8]`, and turn into [`Bytes`]. Up to 23 of them are kept in place, without an allocation.
+///
+/// ```
+/// use bytes::Bytes;
+/// use duplexer_proto::{Binary, Message};
+/// let Message::Binary(bytes) = Message::from(b"\x01\x02") else { unreachable!() };
+/// assert_eq!(bytes[1], 2);
+/// assert_eq!(bytes, Binary::from(vec![1, 2]));
+/// assert_eq!(Bytes::from(bytes), &[1, 2][..]);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Binary(Payload);
+
+impl Binary {
+    /// The bytes as they are shared, without a copy where they are more than 23.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into_bytes()
+    }
+}
+
+impl Deref for Binary {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Binary {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<&[u8]> for Binary {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Binary {
+    fn from(bytes: &[u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl From<Vec<u8>> for Binary {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<Bytes> for Binary {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Binary> for Bytes {
+    fn from(bytes: Binary) -> Self {
+        bytes.into_bytes()
+    }
+}
+
+impl From<Binary> for Vec<u8> {
+    fn from(bytes: Binary) -> Self {
+        bytes.into_bytes().into()
+    }
+}
+
+impl PartialEq<[u8]> for Binary {
+    fn eq(&self, other: &[u8]) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&[u8]> for Binary {
+    fn eq(&self, other: &&[u8]) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Binary {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Shared, immutable UTF-8 text that derefs to `str`. Up to 23 bytes of it are kept in place, without an allocation.
 ///
 /// ```
 /// use duplexer_proto::Text;
@@ -160,7 +279,7 @@ impl From<Bytes> for Message {
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(
     /// Always valid UTF-8.
-    Bytes,
+    Payload,
 );
 
 impl Text {
@@ -168,18 +287,13 @@ impl Text {
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
-        as_str(&self.0)
+        as_str(self.0.as_slice())
     }
 
-    /// The UTF-8 bytes, without a copy.
+    /// The UTF-8 bytes, without a copy where they are more than 23.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.0
-    }
-
-    fn from_checked(bytes: Bytes) -> Self {
-        debug_assert!(std::str::from_utf8(&bytes).is_ok());
-        Self(bytes)
+        self.0.into_bytes()
     }
 }
 
@@ -189,8 +303,8 @@ impl Text {
 #[inline]
 fn as_str(checked: &[u8]) -> &str {
     // SAFETY: only `Text::as_str` calls this, with the bytes of a `Text`. Those come from a `str`, from `TryFrom`, which
-    // checks, or from `Text::from_checked`, whose callers in this crate pass bytes that `Utf8Check` has accepted whole;
-    // debug builds check there again.
+    // checks, or from `Message::from_checked_payload`, whose callers in this crate pass bytes that `Utf8Check` has accepted
+    // whole; debug builds check there again.
     unsafe { std::str::from_utf8_unchecked(checked) }
 }
 
@@ -211,13 +325,13 @@ impl AsRef<str> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        Self(text.as_bytes().into())
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into_bytes().into())
+        Self(Bytes::from(text).into())
     }
 }
 
@@ -226,7 +340,7 @@ impl TryFrom<Bytes> for Text {
 
     fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
         match std::str::from_utf8(&bytes) {
-            Ok(_) => Ok(Self(bytes)),
+            Ok(_) => Ok(Self(bytes.into())),
             Err(_) => Err(InvalidUtf8),
         }
     }
@@ -264,7 +378,7 @@ mod tests {
     fn unchecked_view_equals_the_checked_one() {
         for text in ["", "a", "κόσμε", "\u{10ffff}"] {
             let shared = Text::from(text);
-            assert_eq!(Ok(shared.as_str()), std::str::from_utf8(&shared.0));
+            assert_eq!(Ok(shared.as_str()), std::str::from_utf8(shared.0.as_slice()));
         }
     }
 

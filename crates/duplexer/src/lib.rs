@@ -71,9 +71,9 @@ pub use dial::{DialError, Proxy, ProxyError, ProxyFault, ProxyUrlError, SocksFau
 pub use duplexer_proto::extension::deflate::Deflate;
 pub use duplexer_proto::handshake::RequestError;
 pub use duplexer_proto::{
-    CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError, Keepalive,
-    Limits, Message, MessageKind, Oversize, Piece, Prepared, SendOptions, SetupError, Text,
-    UriError,
+    Binary, CloseCode, CloseInfo, CloseReason, CloseReasonError, End, Fault, HandshakeError,
+    Keepalive, Limits, Message, MessageKind, Oversize, Piece, Prepared, SendOptions, SetupError,
+    Text, UriError,
 };
 pub use http;
 pub use reconnect::{

@@ -1,7 +1,5 @@
 //! The commonest message: whole in one frame, and as it was sent. Made without remembering anything.
 
-use bytes::Bytes;
-
 use crate::assembler::bound::MessageError;
 use crate::mask::masked;
 use crate::message::{Message, MessageKind};
@@ -11,7 +9,7 @@ use crate::utf8::Utf8Check;
 #[inline]
 pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message, MessageError> {
     check_whole(kind, payload)?;
-    Ok(Message::from_checked(kind, Bytes::copy_from_slice(payload)))
+    Ok(Message::from_checked_slice(kind, payload))
 }
 
 /// The same of a payload that is masked still, and stays so.

@@ -10,6 +10,8 @@ use bytes::Bytes;
 
 use crate::frame::{Frame, Header, frame_bytes, write_frame};
 use crate::mask::{mask, masked};
+use crate::message::Message;
+use crate::payload::Payload;
 use crate::scratch::Scratch;
 
 /// The outgoing frames of one connection.
@@ -38,12 +40,17 @@ struct Segments {
 /// Bytes that leave one after another.
 #[derive(Debug)]
 struct Segment {
-    bytes: Bytes,
+    bytes: Payload,
     /// A frame ends with it: other frames may follow.
     ends_frame: bool,
     /// A control frame that was put ahead.
     control: bool,
 }
+
+/// Empty segments of queues that have been written out, for the next one that holds a large payload.
+#[allow(clippy::vec_box, reason = "the boxes themselves are used again")]
+#[derive(Debug, Default)]
+struct Spare(Vec<Box<Segments>>);
 
 impl Segments {
     /// How many control frames wait that were put ahead of data.
@@ -74,10 +81,24 @@ impl Queue {
     }
 
     /// Appends a frame whose payload is held by reference where it is large.
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame, payload: Bytes, scratch: &mut Scratch) {
         if payload.len() < REFERENCE_BYTES_MIN {
             return self.push_copied(frame, &payload, scratch);
         }
+        self.push_referenced(frame, payload, scratch);
+    }
+
+    /// The same with a message for its payload.
+    #[inline]
+    pub(crate) fn push_message(&mut self, frame: Frame, message: Message, scratch: &mut Scratch) {
+        if message.len() < REFERENCE_BYTES_MIN {
+            return self.push_copied(frame, message.as_bytes(), scratch);
+        }
+        self.push_referenced(frame, message.into_bytes(), scratch);
+    }
+
+    fn push_referenced(&mut self, frame: Frame, payload: Bytes, scratch: &mut Scratch) {
         let payload = match frame.mask {
             None => payload,
             Some(key) => {
@@ -91,12 +112,9 @@ impl Queue {
                 }
             }
         };
-        self.seal_tail();
-        let mut header = scratch.take_buffer();
-        frame.header(payload.len()).write(&mut header);
-        self.push_segment(Bytes::copy_from_slice(&header), false);
-        scratch.give_buffer(header);
-        self.push_segment(payload, true);
+        self.seal_tail(scratch);
+        self.push_segment(frame.header(payload.len()).to_payload(), false, scratch);
+        self.push_segment(payload.into(), true, scratch);
     }
 
     /// Appends a frame that was encoded elsewhere.
@@ -104,8 +122,8 @@ impl Queue {
         if frame.len() < REFERENCE_BYTES_MIN {
             return self.tail_with(scratch, |tail| tail.extend_from_slice(frame));
         }
-        self.seal_tail();
-        self.push_segment(frame.clone(), true);
+        self.seal_tail(scratch);
+        self.push_segment(frame.clone().into(), true, scratch);
     }
 
     /// Puts a control frame ahead of the data that has not begun.
@@ -113,11 +131,11 @@ impl Queue {
         if self.len() < JUMP_BYTES_MIN {
             return self.push_copied(frame, payload, scratch);
         }
-        self.seal_tail();
+        self.seal_tail(scratch);
         let data = self.boundary();
-        let Segments { waiting, bytes: ahead, .. } = &mut **self.segments.get_or_insert_default();
+        let Segments { waiting, bytes: ahead, .. } = self.segments_with(scratch);
         let at = data + waiting.range(data..).take_while(|segment| segment.control).count();
-        let bytes = Bytes::from(frame_bytes(frame, payload));
+        let bytes = Payload::from(Bytes::from(frame_bytes(frame, payload)));
         *ahead += bytes.len();
         waiting.insert(at, Segment { bytes, ends_frame: true, control: true });
     }
@@ -159,7 +177,7 @@ impl Queue {
     /// Fills `slices` from the front with what waits, and tells how many were filled.
     pub(crate) fn slices<'q>(&'q self, slices: &mut [IoSlice<'q>]) -> usize {
         let segments = self.segments.iter().flat_map(|segments| &segments.waiting);
-        let segments = segments.map(|segment| &segment.bytes[..]);
+        let segments = segments.map(|segment| segment.bytes.as_slice());
         let tail = std::iter::once(&self.tail[..]).filter(|tail| !tail.is_empty());
         let mut skip = self.written;
         let mut filled = 0;
@@ -183,20 +201,25 @@ impl Queue {
         while let Some(segments) = &mut self.segments {
             let Some(first) = segments.waiting.front() else {
                 // A pong that is due is asked for next.
-                self.segments.take_if(|segments| segments.pong_due.is_none());
+                if let Some(empty) = self.segments.take_if(|it| it.pong_due.is_none()) {
+                    give_segments(empty, scratch);
+                }
                 break;
             };
-            if self.written < first.bytes.len() {
+            let bytes = first.bytes.len();
+            if self.written < bytes {
                 return;
             }
-            self.written -= first.bytes.len();
-            segments.bytes -= first.bytes.len();
+            self.written -= bytes;
+            segments.bytes -= bytes;
             segments.inside_frame = !first.ends_frame;
             segments.waiting.pop_front();
         }
         if self.written == self.tail.len() {
             self.written = 0;
-            scratch.give_buffer(std::mem::take(&mut self.tail));
+            if self.tail.capacity() > 0 {
+                scratch.give_buffer(std::mem::take(&mut self.tail));
+            }
         } else if self.written >= CUT_BYTES_MIN && self.written * 2 >= self.tail.len() {
             // A queue that is never quite empty must not keep what has left.
             let start = frame_start(&self.tail, self.written);
@@ -214,9 +237,11 @@ impl Queue {
         }
         if !*inside_frame
             && let Some(first) = waiting.front_mut()
-            && let Some(end) = frame_end(&first.bytes, self.written)
+            && let Some(end) = frame_end(first.bytes.as_slice(), self.written)
         {
-            let (bytes, control) = (first.bytes.split_to(end), first.control);
+            let mut rest = std::mem::take(&mut first.bytes).into_bytes();
+            let (bytes, control) = (rest.split_to(end).into(), first.control);
+            first.bytes = rest.into();
             waiting.push_front(Segment { bytes, ends_frame: true, control });
             return 1;
         }
@@ -231,17 +256,30 @@ impl Queue {
         write(&mut self.tail);
     }
 
-    fn seal_tail(&mut self) {
+    fn seal_tail(&mut self, scratch: &mut Scratch) {
         if !self.tail.is_empty() {
             let bytes = Bytes::from(std::mem::take(&mut self.tail));
-            self.push_segment(bytes, true);
+            self.push_segment(bytes.into(), true, scratch);
         }
     }
 
-    fn push_segment(&mut self, bytes: Bytes, ends_frame: bool) {
-        let segments = self.segments.get_or_insert_default();
+    fn push_segment(&mut self, bytes: Payload, ends_frame: bool, scratch: &mut Scratch) {
+        let segments = self.segments_with(scratch);
         segments.bytes += bytes.len();
         segments.waiting.push_back(Segment { bytes, ends_frame, control: false });
+    }
+
+    fn segments_with(&mut self, scratch: &mut Scratch) -> &mut Segments {
+        self.segments.get_or_insert_with(|| scratch.part::<Spare>().0.pop().unwrap_or_default())
+    }
+}
+
+/// Keeps empty segments for another queue.
+fn give_segments(mut empty: Box<Segments>, scratch: &mut Scratch) {
+    let Spare(spare) = scratch.part();
+    if spare.len() < SPARE_MAX && empty.waiting.capacity() <= SPARE_CAPACITY_MAX {
+        empty.inside_frame = false;
+        spare.push(empty);
     }
 }
 
@@ -275,6 +313,9 @@ fn frame_end(bytes: &[u8], written: usize) -> Option<usize> {
 
 /// From this many bytes on a payload is held by reference instead of copied.
 const REFERENCE_BYTES_MIN: usize = 4 << 10;
+/// Most empty segments that a thread keeps, and the most places of one of them.
+const SPARE_MAX: usize = 16;
+const SPARE_CAPACITY_MAX: usize = 16;
 /// From this many written bytes on the buffer of small frames is cut at its front.
 const CUT_BYTES_MIN: usize = 16 << 10;
 /// From this many waiting bytes on a control frame is put ahead; less leaves soon anyway.

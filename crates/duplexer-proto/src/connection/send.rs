@@ -81,12 +81,12 @@ impl Connection {
         let rsv = self.choose(message.kind(), Some(message.len() as u64), options);
         let max = options.frame_bytes_max;
         if rsv.is_empty() {
-            let bytes = message.into_bytes();
-            if bytes.len() > max {
-                self.push_cut(Begun { opcode, rsv, fin: true }, bytes, max, scratch);
+            if message.len() > max {
+                let begun = Begun { opcode, rsv, fin: true };
+                self.push_cut(begun, message.into_bytes(), max, scratch);
             } else {
                 let frame = self.frame(true, rsv, opcode, scratch);
-                self.queue.push(frame, bytes, scratch);
+                self.queue.push_message(frame, message, scratch);
             }
             return Ok(());
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::message::MessageKind;
+use crate::payload::Payload;
 
 /// What a frame is (RFC 6455 §5.2, §11.8).
 ///
@@ -233,6 +234,13 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES_MAX];
         let len = self.encode(&mut bytes);
         output.extend_from_slice(&bytes[..len]);
+    }
+
+    /// The bytes of the header.
+    pub(crate) fn to_payload(self) -> Payload {
+        let mut bytes = [0; HEADER_BYTES_MAX];
+        let len = self.encode(&mut bytes);
+        Payload::from(&bytes[..len])
     }
 
     const fn first_byte(&self) -> u8 {

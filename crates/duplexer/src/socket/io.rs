@@ -94,7 +94,7 @@ impl ByteStream {
             }
             let payload = payload();
             let len = payload.len();
-            let message = Message::Binary(payload);
+            let message = Message::from(payload);
             if driver.send(message, SendOptions::default(), local).is_err() {
                 return Poll::Ready(Err(SendError::why(driver)));
             }
