@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Waker};
 #[cfg(feature = "blocking")]
 use duplexer_proto::State;
 use duplexer_proto::{CloseCode, CloseReason};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::cork::{self, Kept};
 use crate::driver::Driver;
-use crate::local::Local;
-use crate::waiters::{Waiters, Waiting};
+use crate::local::{Borrowed, Local};
+use crate::waiters::{Joined, Waiters, Waiting};
 
 /// A connection and who waits for it.
 pub(crate) struct Shared {
@@ -52,30 +52,29 @@ impl Shared {
     /// poll, or until the handler waits for another one's lock: locking for each message would cost a tenth of it.
     #[inline]
     pub(crate) fn now<R>(&self, act: impl FnOnce(&mut Driver, &mut Local) -> R) -> R {
-        if !self.is_corked() {
-            let mut local = Local::take();
-            let mut driver = self.driver.try_lock().unwrap_or_else(|| {
-                cork::release();
-                self.driver.lock()
-            });
-            let result = act(&mut driver, &mut local);
-            driver.settle_empty(&mut local);
-            let told = driver.take_told();
-            drop(driver);
-            tell(told);
-            return result;
-        }
-        let mut kept = cork::take_kept()
-            .unwrap_or_else(|| Kept { driver: self.driver.lock_arc(), local: Local::take() });
-        let result = act(&mut kept.driver, &mut kept.local);
-        if kept.driver.waiting.together().is_none() {
-            cork::keep(kept);
-            return result;
-        }
-        let told = kept.driver.take_told();
-        drop(kept);
-        tell(told);
+        // One call of `act`, which is compiled in place then.
+        let mut held = self.hold();
+        let (driver, local) = held.parts();
+        let result = act(driver, local);
+        held.let_go();
         result
+    }
+
+    #[inline]
+    fn hold(&self) -> Held<'_> {
+        if self.is_corked() {
+            return Held::Corked(cork::take_kept().unwrap_or_else(|| self.keep()));
+        }
+        let local = Local::take();
+        let driver = self.driver.try_lock().unwrap_or_else(|| {
+            cork::release();
+            self.driver.lock()
+        });
+        Held::Plain(driver, local)
+    }
+
+    fn keep(&self) -> Kept {
+        Kept { driver: self.driver.lock_arc(), local: Local::take() }
     }
 
     /// Polls the driver for the task of `cx`.
@@ -86,14 +85,13 @@ impl Shared {
         poll: impl FnOnce(&mut Driver, &mut Context<'_>, &mut Local) -> Poll<T>,
     ) -> Poll<T> {
         self.now(|driver, local| {
-            let Some(waiters) = driver.waiting.together().cloned() else {
-                return poll(driver, cx, local);
-            };
-            let added = waiters.add(cx);
-            let waker = Waker::from(waiters.clone());
-            let polled = poll(driver, &mut Context::from_waker(&waker), local);
-            if added && polled.is_ready() {
-                waiters.remove(cx);
+            let joined = driver.waiting.together().map(|waiters| Joined::new(waiters, cx));
+            let waker = joined.as_ref().map_or(cx.waker(), Joined::waker);
+            let polled = poll(driver, &mut Context::from_waker(waker), local);
+            if let Some(joined) = joined
+                && polled.is_ready()
+            {
+                joined.leave(cx);
             }
             polled
         })
@@ -175,6 +173,43 @@ impl Shared {
     /// Whether nobody holds a handle.
     pub(crate) fn is_released(&self) -> bool {
         self.users.load(Ordering::Acquire) == 0
+    }
+}
+
+/// A connection that is being used.
+enum Held<'s> {
+    /// By its own handler, for which it stays locked.
+    Corked(Kept),
+    Plain(MutexGuard<'s, Driver>, Borrowed),
+}
+
+impl Held<'_> {
+    #[inline]
+    fn parts(&mut self) -> (&mut Driver, &mut Local) {
+        match self {
+            Self::Corked(Kept { driver, local }) => (driver, local),
+            Self::Plain(driver, local) => (driver, local),
+        }
+    }
+
+    /// Ends the use; those are woken then who wait for what it brought.
+    #[inline]
+    fn let_go(self) {
+        match self {
+            Self::Corked(kept) if kept.driver.waiting.together().is_none() => cork::keep(kept),
+            Self::Corked(_) | Self::Plain(..) => self.unlock(),
+        }
+    }
+
+    fn unlock(self) {
+        let told = match self {
+            Self::Corked(mut kept) => kept.driver.take_told(),
+            Self::Plain(mut driver, mut local) => {
+                driver.settle_empty(&mut local);
+                driver.take_told()
+            }
+        };
+        tell(told);
     }
 }
 

@@ -96,7 +96,11 @@ impl Input {
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
         if self.is_borrowed() {
-            self.give_back(local);
+            if self.is_empty() {
+                local.give_buffer(std::mem::take(self).bytes);
+            } else {
+                self.give_back(local);
+            }
         } else if self.is_empty() && !self.bytes.is_empty() {
             *self = Self::default();
         }
@@ -110,13 +114,20 @@ impl Input {
     /// Sees to it that the thread's buffer is in use, with what is unread at its front.
     fn make_room(&mut self, local: &mut Local) {
         if !self.is_borrowed() {
-            let mut bytes = local.take_buffer();
-            let unread = &self.bytes[self.range()];
-            bytes[..unread.len()].copy_from_slice(unread);
-            *self = Self { start: 0, end: place(unread.len()), bytes };
+            self.borrow(local);
         } else if self.start > 0 {
             self.compact();
         }
+    }
+
+    #[inline]
+    fn borrow(&mut self, local: &mut Local) {
+        let mut bytes = local.take_buffer();
+        let unread = &self.bytes[self.range()];
+        if !unread.is_empty() {
+            bytes[..unread.len()].copy_from_slice(unread);
+        }
+        *self = Self { start: 0, end: place(unread.len()), bytes };
     }
 
     fn compact(&mut self) {

@@ -69,7 +69,7 @@ impl Waiters {
     }
 
     /// Forgets the task of `cx`, which no longer waits.
-    pub(crate) fn remove(&self, cx: &Context<'_>) {
+    fn remove(&self, cx: &Context<'_>) {
         self.lock().retain(|waker| !waker.will_wake(cx.waker()));
     }
 
@@ -83,6 +83,34 @@ impl Waiters {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task among those that wait, while it is polled.
+pub(crate) struct Joined {
+    waiters: Arc<Waiters>,
+    /// Wakes them all.
+    waker: Waker,
+    /// It has not waited before.
+    new: bool,
+}
+
+impl Joined {
+    /// Adds the task of `cx`.
+    pub(crate) fn new(waiters: &Arc<Waiters>, cx: &Context<'_>) -> Self {
+        let new = waiters.add(cx);
+        Self { waiters: waiters.clone(), waker: Waker::from(waiters.clone()), new }
+    }
+
+    pub(crate) const fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Forgets the task of `cx` again, which does not wait.
+    pub(crate) fn leave(&self, cx: &Context<'_>) {
+        if self.new {
+            self.waiters.remove(cx);
+        }
     }
 }
 

@@ -129,9 +129,14 @@ impl Driver {
             let written = match self.conn.single_slice() {
                 Some(bytes) => Pin::new(transport).poll_write(cx, bytes),
                 None => {
-                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                    let filled = self.conn.slices(&mut slices);
-                    Pin::new(transport).poll_write_vectored(cx, &slices[..filled])
+                    // Nearly always a header and a payload, and many slices cost something even empty.
+                    let mut few = [IoSlice::new(&[]); SLICES_FEW];
+                    let filled = self.conn.slices(&mut few);
+                    if filled < SLICES_FEW {
+                        Pin::new(transport).poll_write_vectored(cx, &few[..filled])
+                    } else {
+                        poll_write_many(&self.conn, transport, cx)
+                    }
                 }
             };
             match ready!(written) {
@@ -170,13 +175,12 @@ impl Driver {
 
     /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
     /// woken at once, also when the connection has had its turn.
-    #[inline]
     pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
         self.poll_read(cx, local, false)
     }
 
     /// The same for somebody who takes messages: a large one is read straight to where it is gathered.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_read_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -185,6 +189,7 @@ impl Driver {
         self.poll_read(cx, local, true)
     }
 
+    #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>, local: &mut Local, direct: bool) -> Poll<()> {
         self.turn_over = false;
         if self.is_resting() {
@@ -478,6 +483,17 @@ impl Driver {
     }
 }
 
+/// Writes as much of what waits as one call takes.
+fn poll_write_many(
+    conn: &Connection,
+    transport: &mut Transport,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let filled = conn.slices(&mut slices);
+    Pin::new(transport).poll_write_vectored(cx, &slices[..filled])
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         self.account.close(&mut self.seldom);
@@ -487,5 +503,7 @@ impl Drop for Driver {
 
 /// Bytes that are read at most before others have their turn: about a buffer full.
 const TURN_BYTES_MAX: u32 = 256 << 10;
+/// More pieces than a vectored write nearly always has.
+const SLICES_FEW: usize = 4;
 /// Most pieces of one vectored write.
 const SLICES_MAX: usize = 64;

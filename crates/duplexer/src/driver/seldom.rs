@@ -121,6 +121,7 @@ impl Seldom {
     }
 
     /// How many there are.
+    #[inline]
     pub(super) fn messages(&self) -> usize {
         self.inbox().map_or(0, |inbox| inbox.messages.len())
     }

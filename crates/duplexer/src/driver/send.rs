@@ -78,6 +78,21 @@ impl Driver {
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<bool> {
+        let limits = self.conn.limits();
+        let little = limits.queue_bytes_high.min(limits.queue_bytes_max.saturating_sub(1));
+        let room = self.conn.queued_bytes() <= little && !self.stuffed && !self.conn.is_writing();
+        if room && self.may_send() {
+            return Poll::Ready(true);
+        }
+        self.poll_less_queued(exclusive, cx, local)
+    }
+
+    fn poll_less_queued(
+        &mut self,
+        exclusive: bool,
+        cx: &mut Context<'_>,
+        local: &mut Local,
+    ) -> Poll<bool> {
         loop {
             if !self.may_send() {
                 // The caller may never look again: an answer to the peer's Close leaves now, as far as it can.
