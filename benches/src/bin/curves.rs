@@ -7,7 +7,7 @@ use clap::Parser as _;
 use duplexer_benches::compare::{
     Extent, Figures, GENERATOR_CORE, Machine, Outcome, Programs, calmest,
 };
-use duplexer_benches::curves::{Curve, CurvesReport, Plan, Point, Series, plans};
+use duplexer_benches::curves::{Curve, CurvesReport, Plan, Series, plans};
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 
 /// Measure how cost grows
@@ -93,11 +93,13 @@ fn measure(
     };
     plan.series.retain(|it| chosen(it.name));
     for series in &plan.series {
-        if let Some(reason) = series.missing(&arguments.programs) {
+        if let Some(reason) = plan.missing(series, &arguments.programs) {
             report.left_out.push((format!("{}, {}", plan.name, series.name), reason.to_owned()));
         }
     }
-    plan.series.retain(|it| it.missing(&arguments.programs).is_none());
+    let mut series = std::mem::take(&mut plan.series);
+    series.retain(|it| plan.missing(it, &arguments.programs).is_none());
+    plan.series = series;
 
     let mut curves: Vec<_> = plan
         .charts
@@ -105,16 +107,16 @@ fn measure(
         .map(|chart| Curve {
             chart: *chart,
             across: plan.across,
-            series: plan.series.iter().map(|it| (it.name, it.side)).collect(),
+            series: plan.series.clone(),
             points: Vec::new(),
         })
         .collect();
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { plan.rounds });
     let mut failures = 0;
-    for point in &plan.points {
+    for at in plan.points.iter().copied() {
         // A server needs as many files, and inherits the limit.
-        if let Err(error) = raise_file_limit(point.sockets + 256) {
-            report.left_out.push((format!("{} of {}", point.at, plan.name), format!("{error:#}")));
+        if let Err(error) = raise_file_limit(plan.sockets(at) + 256) {
+            report.left_out.push((format!("{at} of {}", plan.name), format!("{error:#}")));
             continue;
         }
         let figures = plan.charts.iter().map(|chart| Figures {
@@ -129,9 +131,9 @@ fn measure(
         let mut figures: Vec<_> = figures.collect();
         for _ in 0..rounds {
             for (index, series) in plan.series.iter().enumerate() {
-                let samples = sample(&plan, series, *point, arguments).unwrap_or_else(|error| {
+                let samples = sample(&plan, series, at, arguments).unwrap_or_else(|error| {
                     failures += 1;
-                    eprintln!("{} at {}, {}: {error:#}", plan.name, point.at, series.name);
+                    eprintln!("{} at {at}, {}: {error:#}", plan.name, series.name);
                     Vec::new()
                 });
                 for (chart, figures) in figures.iter_mut().enumerate() {
@@ -139,9 +141,9 @@ fn measure(
                 }
             }
         }
-        println!("{} at {}", plan.name, point.at);
+        println!("{} at {at}", plan.name);
         for (curve, figures) in curves.iter_mut().zip(figures) {
-            curve.points.push((point.at, figures));
+            curve.points.push((at, figures));
         }
     }
     for curve in curves {
@@ -155,13 +157,13 @@ fn measure(
 fn sample(
     plan: &Plan,
     series: &Series,
-    point: Point,
+    at: u64,
     arguments: &Arguments,
 ) -> anyhow::Result<Vec<Option<Sample>>> {
-    let once = arguments.quick || plan.is_crowded(point);
+    let once = arguments.quick || plan.is_crowded(at);
     calmest(
         if once { 1 } else { ATTEMPTS_MAX },
-        || plan.measure(series, point, &arguments.programs),
+        || plan.measure(series, at, &arguments.programs),
         |samples| samples.iter().flatten().filter_map(|it| it.waited).fold(0.0, f64::max),
     )
 }

@@ -104,7 +104,7 @@ mod tests {
 
     use super::CurvesReport;
     use crate::compare::{Figures, Machine, Outcome, Scale, Side};
-    use crate::curves::{Chart, Curve};
+    use crate::curves::{Chart, Curve, Series};
     use crate::load::Sample;
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             curves: vec![Curve {
                 chart: Chart { name: "sizes", title: "By size", unit: "µs", up: Scale::Linear },
                 across: "bytes",
-                series: vec![("ideal", Side::Floor)],
+                series: vec![Series { name: "ideal", side: Side::Floor }],
                 points: vec![(64, figures)],
             }],
             left_out: vec![("uwebsockets".to_owned(), "no checkout of it was given".to_owned())],
