@@ -58,7 +58,7 @@ fn a_witness_that_sees_nothing_fails_the_measurement() -> anyhow::Result<()> {
 #[test]
 fn an_echo_of_a_small_message_allocates_what_is_kept() -> anyhow::Result<()> {
     let spent = counted("small", &[], |target, deadline| echo(20).run(target, deadline).map(drop))?;
-    let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
+    let more = Kept::read()?.judge("echo-20B-d1", &spent).more;
     assert!(more.is_empty(), "{more:?}");
     // A message owns its payload.
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_server_that_allocates_for_each_message_is_seen() -> anyhow::Result<()> {
     })?;
     let (count, bytes) = spent.heap().context("allocations are counted")?;
     assert!(count >= 1.0 && bytes >= 700_000.0, "{count} allocations of {bytes} bytes");
-    let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
+    let more = Kept::read()?.judge("echo-20B-d1", &spent).more;
     assert!(more.iter().any(|it| it.what == "allocations"), "{more:?}");
     Ok(())
 }

@@ -12,7 +12,7 @@ use duplexer_benches::compare::{
 };
 use duplexer_benches::load::{pin_to, raise_file_limit};
 use duplexer_benches::spent::{
-    Counter, Counts, Heap, Kept, Profile, Profiler, Spent, probe, write_counts,
+    Counter, Counts, Heap, JUDGED, Kept, Profile, Profiler, Spent, Verdict, probe, write_counts,
 };
 
 /// Find out what a message is spent on
@@ -89,11 +89,14 @@ fn count(
         servers.retain(|it| choice.server.iter().any(|name| name == it.name));
     }
     let heap = Heap::prepare(&scratch.0)?;
-    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    let (mut all, mut judged, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for workload in &workloads {
         let mut counts =
             Counts { workload: workload.name, unit: workload.unit, servers: Vec::new() };
         for server in servers.iter().filter(|it| it.knows(workload.mode)) {
+            if server.name == JUDGED {
+                judged.push(workload.name);
+            }
             let spent = counted(&choice.programs, strace, (scratch, &heap), workload, server);
             let spent = match spent {
                 Ok(spent) => spent,
@@ -103,8 +106,9 @@ fn count(
                 }
             };
             if server.name == JUDGED {
-                let (more, less) = kept.judge(workload.name, &spent);
+                let Verdict { more, less, missing } = kept.judge(workload.name, &spent);
                 faults.extend(more.iter().map(ToString::to_string));
+                faults.extend(missing.iter().map(ToString::to_string));
                 less.iter().for_each(|it| println!("{it}"));
             }
             counts.servers.push((server.name, spent));
@@ -113,6 +117,8 @@ fn count(
         println!();
         all.push(counts);
     }
+    let missing = kept.missing(|it| choice.has_server(JUDGED) && choice.has(it), &judged);
+    faults.extend(missing.iter().map(ToString::to_string));
     let folder = choice.folder(machine);
     write_counts(&folder, machine, &all)?;
     println!("{}", folder.display());
@@ -220,7 +226,5 @@ impl Drop for Scratch {
     }
 }
 
-/// The server whose counts are kept.
-const JUDGED: &str = "duplexer";
 /// The workload that shows that flame graphs can be drawn.
 const QUICK_FLAME: &str = "echo-20B-d16";
