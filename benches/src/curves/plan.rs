@@ -263,7 +263,7 @@ impl Plan {
                 echo(WORKED_FOR, 20, depth, messages)
             }
             Load::Subscribers => {
-                let rounds = (DELIVERIES / at).clamp(10, 10_000);
+                let rounds = (DELIVERIES / at).clamp(5, 5_000);
                 let rounds = self.extent.of(rounds, 10);
                 FanOut { subscribers: at, payload_bytes: 64, together: 1, rounds, check_all }
                     .run(&running.target, deadline)
@@ -347,6 +347,6 @@ const BYTES_MAX: u64 = 64 << 20;
 /// So many bytes are echoed at one point, or a little more.
 const BYTES_IN_ALL: usize = 256 << 20;
 /// So many deliveries over sockets make a point, or a little more.
-const DELIVERIES: usize = 200_000;
+const DELIVERIES: usize = 100_000;
 /// The same in memory, where they are cheaper.
 const DELIVERIES_IN_MEMORY: u64 = 2_000_000;
