@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
     let machine = Machine::read();
     machine.ensure_two_cores()?;
     let folder = choice.folder(&machine);
+    let plans = choice.chosen("curve", plans(choice.extent(), machine.cores), |it| it.name)?;
     pin_to(GENERATOR_CORE)?;
     let mut report = CurvesReport {
         machine,
@@ -34,7 +35,7 @@ fn main() -> anyhow::Result<()> {
         left_out: Vec::new(),
     };
     let mut failures = 0;
-    for plan in choice.chosen("curve", plans(choice.extent()), |it| it.name)? {
+    for plan in plans {
         failures += measure(plan, &arguments, &mut report)?;
     }
     report.write(&folder)?;

@@ -43,8 +43,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     let Arguments { mut choice, task } = Arguments::parse();
     raise_file_limit(2_000)?;
-    pin_to(GENERATOR_CORE)?;
     let machine = Machine::read();
+    pin_to(GENERATOR_CORE)?;
     let scratch = Scratch::new()?;
     match task {
         Task::Counts { strace } => match probe(&strace, &scratch.0) {

@@ -49,8 +49,8 @@ enum Load {
     Bytes,
     /// As many subscribers.
     Subscribers,
-    /// As many workers, with so many messages in flight.
-    Workers { depth: usize },
+    /// As many workers, with so many messages in flight, on a machine of so many cores.
+    Workers { depth: usize, cores: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,16 +61,16 @@ enum Task {
     Idle,
 }
 
-/// Returns every plan at the given extent, with all servers that it is for.
+/// Returns every plan at the given extent, with all servers that it is for, on a machine of so many `cores`.
 #[must_use]
-pub fn plans(extent: Extent) -> Vec<Plan> {
+pub fn plans(extent: Extent, cores: usize) -> Vec<Plan> {
     vec![
         connections(extent),
         sizes(extent),
         fan_out(extent),
         fan_out_in_memory(extent),
-        workers(extent, "workers", 1),
-        workers(extent, "workers-16", 16),
+        workers(extent, cores, "workers", 1),
+        workers(extent, cores, "workers-16", 16),
         million(extent),
     ]
 }
@@ -125,14 +125,14 @@ fn fan_out_in_memory(extent: Extent) -> Plan {
     }
 }
 
-fn workers(extent: Extent, name: &'static str, depth: usize) -> Plan {
-    let job = Job::OverSockets(Mode::Workers, Load::Workers { depth });
+fn workers(extent: Extent, cores: usize, name: &'static str, depth: usize) -> Plan {
+    let job = Job::OverSockets(Mode::Workers, Load::Workers { depth, cores });
     let title = match depth {
         1 => "What a message costs by the runtime's workers (100 × 20 B, one in flight)",
         _ => "What a message costs by the runtime's workers (100 × 20 B, 16 in flight)",
     };
     Plan {
-        points: worker_counts(),
+        points: worker_counts(cores),
         series: vec![IDEAL, DUPLEXER, FASTWEBSOCKETS],
         charts: vec![chart(name, title, "µs per message")],
         ..Plan::of(name, "workers of a multi-thread runtime", job, extent)
@@ -174,9 +174,9 @@ const fn chart(name: &'static str, title: &'static str, unit: &'static str) -> C
 }
 
 /// One and two, and more on a machine that has cores for them beside the generator's.
-fn worker_counts() -> Vec<u64> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    (0..6).map(|power| 1 << power).filter(|count| *count <= 2 || *count < cores).collect()
+fn worker_counts(cores: usize) -> Vec<u64> {
+    let counts = (0..6).map(|power| 1 << power);
+    counts.filter(|count| *count <= 2 || *count < cores as u64).collect()
 }
 
 impl Plan {
@@ -240,7 +240,9 @@ impl Plan {
         let server = contenders.iter().find(|it| it.name == name);
         let server = server.with_context(|| format!("there is no server {name}"))?;
         let placed = match load {
-            Load::Workers { .. } => Placed { cores: cores_for(at), workers: Some(at) },
+            Load::Workers { cores, .. } => {
+                Placed { cores: cores_for(at, cores), workers: Some(at) }
+            }
             Load::Connections | Load::Bytes | Load::Subscribers => Placed::default(),
         };
         let deadline = Deadline::after(Duration::from_secs(120));
@@ -258,7 +260,7 @@ impl Plan {
                 let messages = (BYTES_IN_ALL / at).clamp(SPEAKERS * 3, 80_000);
                 echo(SPEAKERS, at, 1, messages)
             }
-            Load::Workers { depth } => {
+            Load::Workers { depth, .. } => {
                 let messages = if depth == 1 { 100_000 } else { 400_000 };
                 echo(WORKED_FOR, 20, depth, messages)
             }
@@ -301,7 +303,9 @@ impl Plan {
     #[must_use]
     pub fn is_crowded(&self, at: u64) -> bool {
         match self.job {
-            Job::OverSockets(_, Load::Workers { .. }) => cores_for(at).contains(&GENERATOR_CORE),
+            Job::OverSockets(_, Load::Workers { cores, .. }) => {
+                cores_for(at, cores).contains(&GENERATOR_CORE)
+            }
             Job::OverSockets(_, Load::Connections | Load::Bytes | Load::Subscribers)
             | Job::InMemory(_) => false,
         }
@@ -320,8 +324,7 @@ fn output(command: &mut Command) -> anyhow::Result<Value> {
 
 /// The server's core for one worker. For more of them so many beside the generator's, as far as there are: on a machine of two
 /// cores, both.
-fn cores_for(workers: u64) -> Vec<usize> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+fn cores_for(workers: u64, cores: usize) -> Vec<usize> {
     let workers = usize::try_from(workers).unwrap_or(usize::MAX);
     let others: Vec<_> = (0..cores).filter(|core| *core != GENERATOR_CORE).take(workers).collect();
     if others.len() >= workers { others } else { (0..cores).collect() }
@@ -350,3 +353,30 @@ const BYTES_IN_ALL: usize = 256 << 20;
 const DELIVERIES: usize = 100_000;
 /// The same in memory, where they are cheaper.
 const DELIVERIES_IN_MEMORY: u64 = 2_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::{cores_for, plans, worker_counts};
+    use crate::compare::{Extent, GENERATOR_CORE, pinned};
+
+    #[test]
+    fn each_worker_has_a_core_beside_the_generators_where_there_are_so_many() {
+        assert_eq!((cores_for(1, 2), cores_for(2, 2)), (vec![0], vec![0, 1]));
+        assert_eq!((cores_for(2, 4), cores_for(4, 8)), (vec![0, 2], vec![0, 2, 3, 4]));
+        assert_eq!((worker_counts(2), worker_counts(8)), (vec![1, 2], vec![1, 2, 4]));
+    }
+
+    #[test]
+    fn a_second_worker_on_two_cores_is_crowded_also_when_the_generator_is_pinned()
+    -> anyhow::Result<()> {
+        // Who is pinned may use one core, however many the machine has.
+        pinned(&[GENERATOR_CORE], || {
+            let plans = plans(Extent::Full, 2);
+            let workers = plans.iter().filter(|it| it.name.starts_with("workers"));
+            for plan in workers {
+                assert_eq!(plan.points, [1, 2]);
+                assert!(!plan.is_crowded(1) && plan.is_crowded(2), "{}", plan.name);
+            }
+        })
+    }
+}
