@@ -13,7 +13,7 @@ fn every_plan_gives_a_sample_for_each_of_its_charts() -> anyhow::Result<()> {
     let programs = Programs::built_in(
         Path::new(env!("CARGO_BIN_EXE_in_memory")).parent().expect("a program lies in a folder"),
     );
-    for plan in plans(Extent::Quick) {
+    for plan in plans(Extent::Quick, 2) {
         // The least; a point of each server is measured by `cargo xtask bench --quick`.
         let point = plan.points[0];
         for series in plan.series.iter().filter(|it| it.side == Side::Floor) {
@@ -31,16 +31,15 @@ fn every_plan_gives_a_sample_for_each_of_its_charts() -> anyhow::Result<()> {
 
 #[test]
 fn points_of_full_curves_are_spaced_by_about_the_root_of_ten() {
-    for plan in plans(Extent::Full).iter().filter(|it| !it.name.starts_with("workers")) {
-        let places: Vec<_> = plan.points.iter().map(|it| it.at).collect();
-        for pair in places.windows(2) {
+    for plan in plans(Extent::Full, 2).iter().filter(|it| !it.name.starts_with("workers")) {
+        for pair in plan.points.windows(2) {
             let step = pair[1] as f64 / pair[0] as f64;
             assert!((1.8..3.5).contains(&step), "{}: {pair:?}", plan.name);
         }
     }
     let last = |name: &str| {
-        let plans = plans(Extent::Full);
-        plans.iter().find(|it| it.name == name).and_then(|it| it.points.last().map(|it| it.at))
+        let plans = plans(Extent::Full, 2);
+        plans.iter().find(|it| it.name == name).and_then(|it| it.points.last().copied())
     };
     for (name, end) in [
         ("connections", 19_000),

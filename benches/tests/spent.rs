@@ -61,7 +61,7 @@ fn an_echo_of_a_message_allocates_what_it_holds_and_of_a_few_bytes_nothing() -> 
         counted("small", &[], move |target, deadline| echo(bytes).run(target, deadline).map(drop))
     };
     let spent = of(20)?;
-    let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
+    let more = Kept::read()?.judge("echo-20B-d1", &spent).more;
     assert!(more.is_empty(), "{more:?}");
     let each = |spent: &Spent| spent.heap().map(|(count, bytes)| (count.round(), bytes.round()));
     assert_eq!(each(&spent), Some((0.0, 0.0)));
@@ -80,7 +80,7 @@ fn a_server_that_allocates_for_each_message_is_seen() -> anyhow::Result<()> {
     })?;
     let (count, bytes) = spent.heap().context("allocations are counted")?;
     assert!(count >= 1.0 && bytes >= 700_000.0, "{count} allocations of {bytes} bytes");
-    let (more, _) = Kept::read()?.judge("echo-20B-d1", &spent);
+    let more = Kept::read()?.judge("echo-20B-d1", &spent).more;
     assert!(more.iter().any(|it| it.what == "allocations"), "{more:?}");
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! Runs every server under every workload, round by round, and prints and stores what it cost. `cargo xtask bench` builds
 //! the programs and calls this one.
 
-use std::path::PathBuf;
-
 use clap::Parser as _;
 use duplexer_benches::compare::{
-    Contender, Extent, Figures, GENERATOR_CORE, Kept, Machine, Outcome, Programs, Report, Workload,
-    calmest, chosen_servers, chosen_workloads, contenders, hear_again, startable,
+    Choice, Contender, Figures, GENERATOR_CORE, Kept, Machine, Outcome, Report, Workload, calmest,
+    contenders, hear_again,
 };
 use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 
@@ -14,25 +12,10 @@ use duplexer_benches::load::{Sample, pin_to, raise_file_limit};
 #[derive(Debug, clap::Parser)]
 struct Arguments {
     #[command(flatten)]
-    programs: Programs,
-    /// Where the figures go: JSON, a table, a picture for each workload
-    #[arg(long, value_name = "FOLDER")]
-    results: PathBuf,
-    /// Put them into a folder of that folder, named by day and processor
-    #[arg(long)]
-    dated: bool,
+    choice: Choice,
     /// What the programs were compiled with, for the record
     #[arg(long, value_name = "TEXT")]
     compiler: Option<String>,
-    /// Prove that every server answers rightly, and judge no times
-    #[arg(long)]
-    quick: bool,
-    /// Only these workloads
-    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD,...")]
-    only: Vec<String>,
-    /// Only these servers, beside `ideal`
-    #[arg(long, value_delimiter = ',', value_name = "SERVER,...")]
-    server: Vec<String>,
     /// How often each server is measured under each workload
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
@@ -43,22 +26,15 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 });
-    let extent = if arguments.quick { Extent::Quick } else { Extent::Full };
-    let (servers, left_out) = startable(chosen_servers(&arguments.server)?, &arguments.programs);
-    for (name, reason) in &left_out {
-        let is_wanted = arguments.server.iter().any(|it| it == name);
-        anyhow::ensure!(!is_wanted, "{name} cannot be measured: {reason}");
-    }
-    let mut workloads = chosen_workloads(extent, &arguments.only)?;
-    if arguments.quick && arguments.only.is_empty() {
+    let choice = &arguments.choice;
+    let rounds = arguments.rounds.unwrap_or(if choice.quick { 1 } else { 3 });
+    let (servers, left_out) = choice.servers()?;
+    let mut workloads = choice.workloads(choice.extent())?;
+    if choice.quick && choice.only.is_empty() {
         workloads.retain(|it| it.is_quick);
     }
     let machine = Machine::read();
-    anyhow::ensure!(
-        machine.cores >= 2,
-        "one core for the server and one for the generator are needed"
-    );
+    machine.ensure_two_cores()?;
     // A server needs as many, and inherits the limit.
     let sockets = workloads.iter().map(Workload::connections).max().unwrap_or(0);
     raise_file_limit(sockets as u64 + 256)?;
@@ -68,18 +44,15 @@ fn main() -> anyhow::Result<()> {
         machine,
         compiler: arguments.compiler.clone(),
         rounds,
-        is_quick: arguments.quick,
+        is_quick: choice.quick,
         servers,
         left_out,
-        programs: arguments.programs.clone(),
+        programs: choice.programs.clone(),
         figures: Vec::new(),
         explained: Vec::new(),
     };
     announce(&report);
-    let folder = match arguments.dated {
-        true => report.machine.folder(&arguments.results),
-        false => arguments.results.clone(),
-    };
+    let folder = choice.folder(&report.machine);
     let measured = measure(&mut report, &workloads, &arguments);
     // What was measured before a fault is kept as well.
     report.write(&folder)?;
@@ -98,7 +71,7 @@ fn measure(
         let (mut figures, failed) = compare(workload, &report.servers, arguments, report.rounds);
         failures += failed;
         println!("{figures}");
-        let worse = if arguments.quick { Vec::new() } else { kept.worse(&figures) };
+        let worse = if arguments.choice.quick { Vec::new() } else { kept.worse(&figures) };
         let mut unexplained = Vec::new();
         for worse in worse {
             match arguments.allow.iter().find(|(name, _)| name == worse.server) {
@@ -137,7 +110,7 @@ fn explanation(text: &str) -> Result<(String, String), String> {
 
 fn announce(report: &Report) {
     let Report { machine, rounds, programs, .. } = report;
-    println!("{}, Linux {}, {rounds} rounds\n", machine.processor, machine.kernel);
+    println!("{machine}, {rounds} rounds\n");
     for server in &report.servers {
         let library = server.library.described(programs.uwebsockets_version.as_deref());
         println!("  {:24}{library}, {}", server.name, server.manner);
@@ -178,9 +151,9 @@ fn calm_sample(
     server: &Contender,
     arguments: &Arguments,
 ) -> anyhow::Result<Sample> {
-    let attempts_max = if arguments.quick { 1 } else { ATTEMPTS_MAX };
+    let attempts_max = if arguments.choice.quick { 1 } else { ATTEMPTS_MAX };
     let measure = || {
-        let running = server.start(&arguments.programs, workload.mode)?;
+        let running = server.start(&arguments.choice.programs, workload.mode)?;
         workload.measure(&running.target)
     };
     calmest(attempts_max, measure, |sample| sample.waited.unwrap_or(0.0))

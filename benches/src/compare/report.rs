@@ -6,16 +6,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::choice::LeftOut;
 use super::contender::Contender;
 use super::figures::{Figures, figure};
 use super::kept::Worse;
-use super::library::crate_version;
 use super::machine::Machine;
 use super::plot::{Bar, Side, draw_bars};
 use super::programs::Programs;
+use super::results::Results;
 use super::workload::{Extent, workloads};
 
 /// One run: its circumstances, and its figures as far as it has come.
@@ -32,7 +32,7 @@ pub struct Report {
     /// The measured servers, the floor first.
     pub servers: Vec<Contender>,
     /// Servers that were not measured, with the reason.
-    pub left_out: Vec<(&'static str, &'static str)>,
+    pub left_out: Vec<LeftOut>,
     /// What the servers were started from.
     pub programs: Programs,
     /// One entry for each workload that is done.
@@ -47,14 +47,10 @@ impl Report {
     /// # Errors
     /// Fails when a file cannot be written.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        let put = |name: &str, text: String| {
-            let path = folder.join(name);
-            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
-        };
-        put("figures.json", format!("{:#}\n", self.to_json()))?;
-        put("README.md", self.to_markdown())?;
-        let picture = |workload: &str| folder.join(format!("{workload}.svg"));
+        let results = Results::within(folder)?;
+        results.put("figures.json", &format!("{:#}\n", self.to_json()))?;
+        results.put("README.md", &self.to_markdown())?;
+        let picture = |workload: &str| results.path(&format!("{workload}.svg"));
         for workload in workloads(Extent::Full) {
             // An earlier run may have had more workloads, or none of this name.
             let _none = fs::remove_file(picture(workload.name));
@@ -85,21 +81,14 @@ impl Report {
                 "reason": reason,
             })
         });
-        json!({
-            "day": self.machine.day,
-            "processor": self.machine.processor,
-            "cores": self.machine.cores,
-            "kernel": self.machine.kernel,
-            "congestion_control": self.machine.congestion_control,
-            "compiler": self.compiler,
-            "tokio": crate_version("tokio"),
-            "quick": self.is_quick,
-            "rounds": self.rounds,
-            "servers": servers.collect::<Vec<_>>(),
-            "left_out": left_out.collect::<Vec<_>>(),
-            "explained": explained.collect::<Vec<_>>(),
-            "workloads": self.figures.iter().map(Figures::to_json).collect::<Vec<_>>(),
-        })
+        let mut json = self.machine.record(self.compiler.as_deref());
+        json["quick"] = self.is_quick.into();
+        json["rounds"] = self.rounds.into();
+        json["servers"] = servers.collect();
+        json["left_out"] = left_out.collect();
+        json["explained"] = explained.collect();
+        json["workloads"] = self.figures.iter().map(Figures::to_json).collect();
+        json
     }
 
     fn to_markdown(&self) -> String {
@@ -110,19 +99,9 @@ impl Report {
     }
 
     fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
-        let machine = &self.machine;
-        writeln!(text, "# Servers side by side, {}\n", machine.day)?;
-        writeln!(
-            text,
-            "{}, {} cores, Linux {}, TCP congestion control {}; tokio {}, {}; median of {} rounds.",
-            machine.processor,
-            machine.cores,
-            machine.kernel,
-            machine.congestion_control,
-            crate_version("tokio"),
-            self.compiler.as_deref().unwrap_or("an unknown compiler"),
-            self.rounds,
-        )?;
+        writeln!(text, "# Servers side by side, {}\n", self.machine.day)?;
+        let machine = self.machine.described(self.compiler.as_deref());
+        writeln!(text, "{machine}; median of {} rounds.", self.rounds)?;
         writeln!(text, "Method, and what each server is: `benches/README.md`.")?;
         if self.is_quick {
             writeln!(
@@ -284,17 +263,5 @@ mod tests {
         assert_eq!(json["explained"][0]["reason"], "made up");
         assert!(json["congestion_control"].is_string() && json["cores"].is_u64(), "{json}");
         Ok(())
-    }
-
-    #[test]
-    fn a_kept_run_is_found_by_its_day_and_processor() {
-        let machine = Machine {
-            processor: "AMD EPYC(TM) 9 (family 26, model 2)".to_owned(),
-            kernel: String::new(),
-            congestion_control: String::new(),
-            cores: 2,
-            day: "2026-11-21".to_owned(),
-        };
-        assert_eq!(machine.slug(), "amd-epyc-tm-9-family-26-model-2");
     }
 }

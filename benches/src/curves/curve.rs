@@ -20,6 +20,15 @@ pub struct Chart {
     pub up: Scale,
 }
 
+/// Whose curve it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Series {
+    /// What tables call it.
+    pub name: &'static str,
+    /// Its colour.
+    pub side: Side,
+}
+
 /// A chart that has been measured.
 #[derive(Debug)]
 pub struct Curve {
@@ -28,7 +37,7 @@ pub struct Curve {
     /// What grows.
     pub across: &'static str,
     /// Whose curves there are, the floor first.
-    pub series: Vec<(&'static str, Side)>,
+    pub series: Vec<Series>,
     /// The figures at each point, from the least.
     pub points: Vec<(u64, Figures)>,
 }
@@ -37,11 +46,11 @@ impl Curve {
     /// Returns one row for each point and a column for each server: the median, and in brackets the ratio to the first.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let names: Vec<_> = self.series.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let names: Vec<_> = self.series.iter().map(|it| format!("`{}`", it.name)).collect();
         let mut text = format!("| {} | {} |\n", self.across, names.join(" | "));
         text += &format!("| ---: |{}\n", " ---: |".repeat(names.len()));
         for (at, figures) in &self.points {
-            let cells = self.series.iter().enumerate().map(|(index, (name, _))| {
+            let cells = self.series.iter().enumerate().map(|(index, Series { name, .. })| {
                 let median = figures.of(name).and_then(Outcome::median).map(figure);
                 let ratio = figures.ratio(name).filter(|_| index > 0);
                 let ratio = ratio.map_or(String::new(), |it| format!(" ({it:.2})"));
@@ -76,7 +85,7 @@ impl Curve {
     /// # Errors
     /// Fails when nothing was measured or the file cannot be written.
     pub fn draw(&self, path: &Path) -> anyhow::Result<()> {
-        let lines = self.series.iter().map(|(name, side)| {
+        let lines = self.series.iter().map(|Series { name, side }| {
             let point = |(at, figures): &(u64, Figures)| {
                 let median = figures.of(name)?.median()?;
                 Some((*at as f64, median))
@@ -106,7 +115,7 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, Curve};
+    use super::{Chart, Curve, Series};
     use crate::compare::{Figures, Outcome, Scale, Side};
     use crate::load::Sample;
 
@@ -149,7 +158,10 @@ mod tests {
         Curve {
             chart: Chart { name: "connections", title: "", unit: "µs", up: Scale::Linear },
             across: "connections",
-            series: vec![("ideal", Side::Floor), ("duplexer", Side::Ours)],
+            series: vec![
+                Series { name: "ideal", side: Side::Floor },
+                Series { name: "duplexer", side: Side::Ours },
+            ],
             points: vec![(10, point(4.0, Some(5.0))), (19_000, point(8.0, None))],
         }
     }

@@ -5,6 +5,6 @@ mod curve;
 mod plan;
 mod report;
 
-pub use curve::{Chart, Curve};
-pub use plan::{Plan, Point, Series, plans};
+pub use curve::{Chart, Curve, Series};
+pub use plan::{Plan, plans};
 pub use report::CurvesReport;

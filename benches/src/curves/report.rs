@@ -2,14 +2,12 @@
 //! comparison, in the same folder.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::curve::Curve;
-use crate::compare::{Machine, crate_version};
+use crate::compare::{Machine, Results};
 
 /// One run of curves: its circumstances, and what it has measured so far.
 #[derive(Debug)]
@@ -32,15 +30,11 @@ impl CurvesReport {
     /// # Errors
     /// Fails when a file cannot be written.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        let put = |name: &str, text: String| {
-            let path = folder.join(name);
-            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
-        };
-        put("curves.json", format!("{:#}\n", self.to_json()))?;
-        put("CURVES.md", self.to_markdown())?;
+        let results = Results::within(folder)?;
+        results.put("curves.json", &format!("{:#}\n", self.to_json()))?;
+        results.put("CURVES.md", &self.to_markdown())?;
         for curve in &self.curves {
-            curve.draw(&folder.join(format!("curve-{}.svg", curve.chart.name)))?;
+            curve.draw(&results.path(&format!("curve-{}.svg", curve.chart.name)))?;
         }
         Ok(())
     }
@@ -48,18 +42,11 @@ impl CurvesReport {
     fn to_json(&self) -> Value {
         let left_out =
             self.left_out.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }));
-        json!({
-            "day": self.machine.day,
-            "processor": self.machine.processor,
-            "cores": self.machine.cores,
-            "kernel": self.machine.kernel,
-            "congestion_control": self.machine.congestion_control,
-            "compiler": self.compiler,
-            "tokio": crate_version("tokio"),
-            "quick": self.is_quick,
-            "left_out": left_out.collect::<Vec<_>>(),
-            "curves": self.curves.iter().map(Curve::to_json).collect::<Vec<_>>(),
-        })
+        let mut json = self.machine.record(self.compiler.as_deref());
+        json["quick"] = self.is_quick.into();
+        json["left_out"] = left_out.collect();
+        json["curves"] = self.curves.iter().map(Curve::to_json).collect();
+        json
     }
 
     fn to_markdown(&self) -> String {
@@ -70,18 +57,8 @@ impl CurvesReport {
     }
 
     fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
-        let machine = &self.machine;
-        writeln!(text, "# How cost grows, {}\n", machine.day)?;
-        writeln!(
-            text,
-            "{}, {} cores, Linux {}, TCP congestion control {}; tokio {}, {}.",
-            machine.processor,
-            machine.cores,
-            machine.kernel,
-            machine.congestion_control,
-            crate_version("tokio"),
-            self.compiler.as_deref().unwrap_or("an unknown compiler"),
-        )?;
+        writeln!(text, "# How cost grows, {}\n", self.machine.day)?;
+        writeln!(text, "{}.", self.machine.described(self.compiler.as_deref()))?;
         writeln!(text, "Medians, in brackets the ratio to `ideal`. Method: `benches/README.md`.")?;
         if self.is_quick {
             writeln!(text, "\n**A quick run: its figures mean nothing.**")?;
@@ -104,7 +81,7 @@ mod tests {
 
     use super::CurvesReport;
     use crate::compare::{Figures, Machine, Outcome, Scale, Side};
-    use crate::curves::{Chart, Curve};
+    use crate::curves::{Chart, Curve, Series};
     use crate::load::Sample;
 
     #[test]
@@ -118,7 +95,7 @@ mod tests {
             curves: vec![Curve {
                 chart: Chart { name: "sizes", title: "By size", unit: "µs", up: Scale::Linear },
                 across: "bytes",
-                series: vec![("ideal", Side::Floor)],
+                series: vec![Series { name: "ideal", side: Side::Floor }],
                 points: vec![(64, figures)],
             }],
             left_out: vec![("uwebsockets".to_owned(), "no checkout of it was given".to_owned())],

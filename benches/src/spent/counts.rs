@@ -1,15 +1,13 @@
 //! What messages were spent on, server by server, as a table and as JSON. Numbers of a load in, numbers for each message out.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::calls::{Calls, Kind};
 use super::heap::Allocations;
-use crate::compare::Machine;
+use crate::compare::{Machine, Results};
 
 /// What one server spent on the messages of one load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +128,7 @@ fn cell(value: Option<f64>, places: usize) -> String {
 /// # Errors
 /// Fails when a file cannot be written.
 pub fn write_counts(folder: &Path, machine: &Machine, counts: &[Counts]) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let results = Results::within(folder)?;
     let json = json!({
         "day": machine.day,
         "processor": machine.processor,
@@ -139,18 +137,13 @@ pub fn write_counts(folder: &Path, machine: &Machine, counts: &[Counts]) -> anyh
     });
     let tables: String = counts.iter().map(Counts::to_markdown).collect();
     let text = format!(
-        "# What a message is spent on, {}\n\n{}, Linux {}. System calls and allocations; `benches/README.md` says how they \
-         are counted.\n\n{}\n",
+        "# What a message is spent on, {}\n\n{machine}. System calls and allocations; `benches/README.md` says how they are \
+         counted.\n\n{}\n",
         machine.day,
-        machine.processor,
-        machine.kernel,
         tables.trim_end(),
     );
-    for (name, text) in [("counts.json", format!("{json:#}\n")), ("counts.md", text)] {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    }
-    Ok(())
+    results.put("counts.json", &format!("{json:#}\n"))?;
+    results.put("counts.md", &text)
 }
 
 #[cfg(test)]

@@ -9,6 +9,17 @@ use super::counts::Spent;
 #[derive(Debug)]
 pub struct Kept(BTreeMap<String, BTreeMap<String, f64>>);
 
+/// How what a message took compares with what is kept of it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// What it took more of.
+    pub more: Vec<Excess>,
+    /// What it took less of, which is to be kept.
+    pub less: Vec<Excess>,
+    /// What nobody counted, although something is kept of it.
+    pub missing: Vec<Missing>,
+}
+
 /// A count that is another than is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Excess {
@@ -20,6 +31,20 @@ pub struct Excess {
     pub kept: f64,
     /// What was counted.
     pub counted: f64,
+}
+
+/// Something that is kept and was not counted, so that nobody would notice if it grew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// A workload in which [`JUDGED`] was not counted, since one of the two is gone.
+    Workload(String),
+    /// A figure that counting gave before.
+    Figure {
+        /// Under which workload.
+        workload: String,
+        /// What was counted.
+        what: String,
+    },
 }
 
 impl Kept {
@@ -37,23 +62,35 @@ impl Kept {
         self.0.contains_key(workload)
     }
 
-    /// Returns what a message takes more than is kept, and what it takes less, which is to be kept.
+    /// Compares what a message of a workload took with what is kept.
     #[must_use]
-    pub fn judge(&self, workload: &str, spent: &Spent) -> (Vec<Excess>, Vec<Excess>) {
-        let (mut more, mut less) = (Vec::new(), Vec::new());
-        let Some(kept) = self.0.get(workload) else { return (more, less) };
-        for (what, counted) in spent.named() {
-            let Some(kept) = kept.get(what).copied() else { continue };
+    pub fn judge(&self, workload: &str, spent: &Spent) -> Verdict {
+        let mut verdict = Verdict::default();
+        let counted: BTreeMap<_, _> = spent.named().into_iter().collect();
+        for (what, kept) in self.0.get(workload).into_iter().flatten() {
+            let (workload, what, kept) = (workload.to_owned(), what.clone(), *kept);
+            let Some(counted) = counted.get(what.as_str()).copied() else {
+                verdict.missing.push(Missing::Figure { workload, what });
+                continue;
+            };
             let tolerated = kept * TOLERATED_SHARE + TOLERATED;
-            let (workload, what) = (workload.to_owned(), what.to_owned());
             let excess = Excess { workload, what, kept, counted };
             if counted > kept + tolerated {
-                more.push(excess);
+                verdict.more.push(excess);
             } else if counted < kept - tolerated {
-                less.push(excess);
+                verdict.less.push(excess);
             }
         }
-        (more, less)
+        verdict
+    }
+
+    /// Returns the workloads of which something is kept and that a run should have judged, as `is_asked` tells, but that are
+    /// not among the `judged`.
+    #[must_use]
+    pub fn missing(&self, is_asked: impl Fn(&str) -> bool, judged: &[&str]) -> Vec<Missing> {
+        let asked = self.0.keys().filter(|it| is_asked(it));
+        let missing = asked.filter(|it| !judged.contains(&it.as_str()));
+        missing.cloned().map(Missing::Workload).collect()
     }
 }
 
@@ -69,6 +106,23 @@ impl Display for Excess {
     }
 }
 
+impl Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload(workload) => {
+                write!(f, "{workload}: `{JUDGED}` is not counted any more")?
+            }
+            Self::Figure { workload, what } => {
+                write!(f, "{workload}: `{what}` is not counted any more")?;
+            }
+        }
+        f.write_str(", but kept; if that is meant, take it out of benches/counts.json")
+    }
+}
+
+/// The server whose counts are kept.
+pub const JUDGED: &str = "duplexer";
+
 const COUNTS: &str = include_str!("../../counts.json");
 /// What a count may differ by: a share of it, and a little for what the server does beside messages.
 const TOLERATED_SHARE: f64 = 0.03;
@@ -76,18 +130,20 @@ const TOLERATED: f64 = 0.01;
 
 #[cfg(test)]
 mod tests {
-    use super::Kept;
-    use crate::compare::{Extent, workloads};
+    use super::{JUDGED, Kept, Missing, Verdict};
+    use crate::compare::{Extent, contenders, workloads};
     use crate::spent::{Allocations, Spent};
 
     #[test]
     fn what_is_kept_is_of_a_workload_that_is_counted() -> anyhow::Result<()> {
         let Kept(kept) = Kept::read()?;
         let names = ["receive", "send", "wait", "other", "allocations", "allocated_bytes"];
+        let ours = contenders().into_iter().find(|it| it.name == JUDGED).expect("it takes part");
         for (workload, counts) in &kept {
             let workloads = workloads(Extent::Quick);
             let known = workloads.iter().find(|it| it.name == workload);
-            assert!(known.is_some_and(|it| it.is_steady()), "{workload} is not counted");
+            let is_counted = known.is_some_and(|it| it.is_steady() && ours.knows(it.mode));
+            assert!(is_counted, "{workload} is not counted");
             for (what, count) in counts {
                 assert!(names.contains(&what.as_str()), "{workload}: nobody counts {what}");
                 assert!(count.is_finite() && *count >= 0.0, "{workload}: {count} of {what}");
@@ -100,22 +156,56 @@ mod tests {
 
     #[test]
     fn a_message_that_begins_to_allocate_is_named() -> anyhow::Result<()> {
-        let spent = |count, bytes| {
-            let allocations = Some(Allocations { count, bytes });
-            Spent { messages: 1_000, calls: None, allocations }
-        };
         let kept = Kept::read()?;
-        assert_eq!(kept.judge("echo-20B-d1", &spent(1_009, 20_005)), (vec![], vec![]));
+        let Verdict { more, less, .. } = kept.judge("echo-20B-d1", &allocated(1_009, 20_005));
+        assert_eq!((more, less), (vec![], vec![]));
         // One message in twenty.
-        let (more, less) = kept.judge("echo-20B-d1", &spent(1_050, 20_005));
+        let Verdict { more, less, .. } = kept.judge("echo-20B-d1", &allocated(1_050, 20_005));
         let [allocations] = &more[..] else { panic!("{more:?}") };
         assert!(less.is_empty(), "{less:?}");
         let message = allocations.to_string();
         assert!(message.contains("echo-20B-d1: each takes 1.050 of `allocations`"), "{message}");
         assert!(message.contains("benches/counts.json"), "{message}");
         // Somebody mended an opening.
-        let (more, less) = kept.judge("openings", &spent(1, 1));
+        let Verdict { more, less, .. } = kept.judge("openings", &allocated(1, 1));
         assert!(more.is_empty() && less.len() == 2, "{more:?} {less:?}");
         Ok(())
+    }
+
+    #[test]
+    fn a_kept_figure_that_is_not_counted_is_missed() -> anyhow::Result<()> {
+        let kept = Kept::read()?;
+        let missing = kept.judge("echo-20B-d1", &allocated(1_000, 20_000)).missing;
+        let missed: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        let [other, receive, send] = &missed[..] else { panic!("{missed:?}") };
+        assert!(other.starts_with("echo-20B-d1: `other` is not counted any more"), "{other}");
+        assert!(receive.contains("`receive`") && send.contains("`send`"), "{missed:?}");
+        // Of what nothing is kept, nothing is missed.
+        let unkept = kept.judge("echo-1KiB-d1", &allocated(1_000, 20_000));
+        assert_eq!(unkept, Verdict::default());
+        Ok(())
+    }
+
+    #[test]
+    fn a_kept_workload_that_a_run_of_everything_does_not_judge_is_missed() -> anyhow::Result<()> {
+        let kept = Kept::read()?;
+        let mut judged: Vec<_> = kept.0.keys().map(String::as_str).collect();
+        assert_eq!(kept.missing(|_| true, &judged), []);
+        judged.retain(|it| *it != "openings");
+        let [missing] = &kept.missing(|_| true, &judged)[..] else { panic!("{judged:?}") };
+        assert_eq!(*missing, Missing::Workload("openings".to_owned()));
+        let message = missing.to_string();
+        assert!(message.starts_with("openings: `duplexer` is not counted any more"), "{message}");
+        assert!(message.contains("take it out of benches/counts.json"), "{message}");
+        // Nobody asked for it.
+        assert_eq!(kept.missing(|it| it == "echo-20B-d1", &judged), []);
+        assert_eq!(kept.missing(|_| false, &[]), []);
+        Ok(())
+    }
+
+    /// What a thousand messages took of the heap; nobody has looked at system calls.
+    fn allocated(count: u64, bytes: u64) -> Spent {
+        let allocations = Some(Allocations { count, bytes });
+        Spent { messages: 1_000, calls: None, allocations }
     }
 }

@@ -14,5 +14,5 @@ pub use counter::Counter;
 pub use counts::{Counts, Spent, write_counts};
 pub use flame::Profile;
 pub use heap::{Allocations, Heap};
-pub use judged::{Excess, Kept};
+pub use judged::{Excess, JUDGED, Kept, Missing, Verdict};
 pub use profiler::Profiler;

@@ -75,6 +75,24 @@ async fn host_room<A: Future<Output = ()> + Send>(
     .await
 }
 
+/// Opens a connection over a pipe, of which `ours` is served by a handler that [`pass_on`]s; returns who has the other end.
+async fn joins<T>(everybody: &Everybody, ours: T, theirs: DuplexStream) -> Peer<DuplexStream>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let everybody = everybody.clone();
+    tokio::spawn(async move {
+        let handler = |socket, _| async move {
+            pass_on(socket, &everybody, || std::future::ready(())).await;
+        };
+        Server::default().serve_over(ours, Addresses::default(), handler).await
+    });
+    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
+    peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
+    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    peer
+}
+
 /// Passes what one connection says to everybody with `try_send_prepared`, and then does as `after` says.
 async fn pass_on<A: Future<Output = ()>>(
     socket: WebSocket,
@@ -397,17 +415,7 @@ async fn more_connections_than_are_written_to_at_once_all_hear() {
     let mut listeners = Vec::new();
     for _ in 0..1_300 {
         let (ours, theirs) = tokio::io::duplex(1 << 10);
-        let everybody = everybody.clone();
-        tokio::spawn(async move {
-            let handler = |socket, _| async move {
-                pass_on(socket, &everybody, || std::future::ready(())).await;
-            };
-            Server::default().serve_over(ours, Addresses::default(), handler).await
-        });
-        let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
-        peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
-        assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
-        listeners.push(peer);
+        listeners.push(joins(&everybody, ours, theirs).await);
     }
     gathered(&everybody, 1_300).await;
     for word in ["first", "second"] {
@@ -509,17 +517,7 @@ async fn a_transport_that_panics_keeps_nothing_from_others() {
         let (ours, theirs) = tokio::io::duplex(1 << 10);
         // The first is who speaks, the second whose transport panics.
         let panics = if at == 1 { panics.clone() } else { Arc::default() };
-        let (ours, everybody) = (Panicking(ours, panics), everybody.clone());
-        tokio::spawn(async move {
-            let handler = |socket, _| async move {
-                pass_on(socket, &everybody, || std::future::ready(())).await;
-            };
-            Server::default().serve_over(ours, Addresses::default(), handler).await
-        });
-        let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(10));
-        peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
-        assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
-        peers.push(peer);
+        peers.push(joins(&everybody, Panicking(ours, panics), theirs).await);
     }
     gathered(&everybody, 3).await;
     panics.store(true, Ordering::Relaxed);
