@@ -95,14 +95,17 @@ impl Input {
     /// Gives the thread's buffer back, and keeps only what is unread.
     #[inline]
     pub(crate) fn settle(&mut self, local: &mut Local) {
-        if self.is_borrowed() {
-            if self.is_empty() {
-                local.give_buffer(std::mem::take(self).bytes);
-            } else {
-                self.give_back(local);
-            }
-        } else if self.is_empty() && !self.bytes.is_empty() {
-            *self = Self::default();
+        if !self.bytes.is_empty() {
+            self.settle_some(local);
+        }
+    }
+
+    fn settle_some(&mut self, local: &mut Local) {
+        if self.is_empty() {
+            let Self { bytes, .. } = std::mem::take(self);
+            local.give_buffer(bytes);
+        } else if self.is_borrowed() {
+            self.give_back(local);
         }
     }
 

@@ -84,9 +84,10 @@ impl Local {
         }
     }
 
-    /// Takes a read buffer back.
+    /// Takes a read buffer back, or frees one of another length.
+    #[inline]
     pub(crate) fn give_buffer(&mut self, buffer: Box<[u8]>) {
-        if self.buffers.len() < BUFFERS_KEPT_MAX {
+        if buffer.len() == READ_BYTES && self.buffers.len() < BUFFERS_KEPT_MAX {
             self.buffers.push(buffer);
         } else {
             free(buffer);

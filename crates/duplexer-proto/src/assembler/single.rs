@@ -6,7 +6,7 @@ use crate::message::{Message, MessageKind};
 use crate::utf8::Utf8Check;
 
 /// A message that stands whole and untransformed in one frame, made without opening it.
-#[inline]
+#[inline(always)]
 pub(crate) fn single_frame(kind: MessageKind, payload: &[u8]) -> Result<Message, MessageError> {
     check_whole(kind, payload)?;
     Ok(Message::from_checked_slice(kind, payload))
