@@ -91,8 +91,7 @@ impl HeadReader {
         while at < window.len() {
             if !self.after_cr {
                 let rest = &window[at..];
-                let run = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-                let text = &rest[..run.unwrap_or(rest.len())];
+                let text = &rest[..text_len(rest)];
                 if let (0, Some(&first)) = (self.line_bytes, text.first()) {
                     self.judge_first(first)?;
                 }
@@ -138,6 +137,25 @@ impl HeadReader {
             _ => Ok(()),
         }
     }
+}
+
+/// How many bytes stand before the first CR or LF, eight looked at in one go: most of a head is text.
+fn text_len(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The high bit of each byte that is `byte`, and perhaps of some after the first that is.
+    let find = |word: u64, byte: u8| {
+        let zero_there = word ^ (LOW_BITS * u64::from(byte));
+        zero_there.wrapping_sub(LOW_BITS) & !zero_there & (LOW_BITS << 7)
+    };
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = find(word, b'\r') | find(word, b'\n');
+        if found != 0 {
+            return at * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    words.len() * 8 + in_rest.unwrap_or(rest.len())
 }
 
 /// Reads the parts of a request's head.
@@ -334,3 +352,26 @@ impl std::error::Error for HeadError {}
 
 /// Bytes that a head we write usually takes at most.
 const WRITTEN_BYTES_USUAL: usize = 512;
+/// The lowest bit of each byte of a word.
+const LOW_BITS: u64 = u64::from_ne_bytes([1; 8]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ends_at_the_first_cr_or_lf_wherever_that_stands_and_whatever_is_around_it() {
+        // RFC 9112 §2.2.
+        for len in 0..40 {
+            for end in [b'\r', b'\n'] {
+                for other in (0..=255).filter(|byte| !b"\r\n".contains(byte)) {
+                    for at in 0..=len {
+                        let mut text = vec![other; len];
+                        text[at.min(len)..].fill(end);
+                        assert_eq!(text_len(&text), at, "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+}
