@@ -120,11 +120,10 @@ impl ServerHandshake {
         if head.bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
             return plain();
         }
-        let request = parse_request(&head)?;
-        if !Request::is_attempted(request.headers()) {
-            return plain();
+        match parse_request(&head, |read| Request::from_head(&head, read))?? {
+            Some(request) => Ok(Some(Opening::WebSocket { request, consumed })),
+            None => plain(),
         }
-        Request::from_head(request).map(|request| Some(Opening::WebSocket { request, consumed }))
     }
 
     /// When the head must be complete: [`Limits::open_timeout`] after the beginning, however it

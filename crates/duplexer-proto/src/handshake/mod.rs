@@ -3,6 +3,7 @@
 //! phases above do.
 
 mod body;
+mod fields;
 mod head;
 mod key;
 mod negotiate;
