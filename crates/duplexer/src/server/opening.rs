@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use duplexer_proto::handshake::{self, RequestError};
-use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, Time, reject};
+use duplexer_proto::handshake::{self, Agreed, RequestError};
+use duplexer_proto::{
+    Acceptance, AnswerError, Connection, Opening, Role, ServerConfig, ServerHandshake, Time, reject,
+};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -21,7 +23,7 @@ use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::entry;
-use crate::server::inner::Inner;
+use crate::server::inner::{Authorize, Inner};
 use crate::server::proxy_protocol::{ProxyProtocol, ProxyProtocolError};
 use crate::server::rejection::Rejection;
 use crate::server::report;
@@ -41,8 +43,10 @@ pub(crate) enum Opened<S> {
 /// A connection that was accepted and has still to be run.
 pub(crate) struct Accepted<S> {
     pub(crate) request: Request<S>,
-    /// The answer to be sent, and the connection.
-    pub(crate) acceptance: Acceptance,
+    /// Open once the answer is sent.
+    pub(crate) connection: Connection,
+    /// What the answer agrees to.
+    pub(crate) agreed: Agreed,
     /// Bytes that the client sent behind its request.
     pub(crate) early: Bytes,
     /// What it is counted as, beside what it was counted as before its request was read.
@@ -216,9 +220,9 @@ async fn read_and_answer<S>(
     });
     match asked.await? {
         Asked::WebSocket { request, early } => {
-            let mut accepted = decide(inner, request).await?;
+            let (mut accepted, answer) = decide(inner, request, in_bytes).await?;
             accepted.early = early;
-            transport.write_all(&accepted.acceptance.response_bytes()).await?;
+            transport.write_all(&answer).await?;
             transport.flush().await?;
             Ok(Answer::Accepted(accepted))
         }
@@ -288,16 +292,46 @@ async fn read_head<S, R>(
     .await
 }
 
+/// What accepts a request: the answer, in some form, and what it opens.
+type Answering<A> =
+    fn(&handshake::Request, &ServerConfig) -> Result<(A, Connection, Agreed), AnswerError>;
+
+/// The answer as bytes.
+fn in_bytes(
+    request: &handshake::Request,
+    config: &ServerConfig,
+) -> Result<(Vec<u8>, Connection, Agreed), AnswerError> {
+    let mut answer = Vec::new();
+    let (connection, agreed) = request.accept_into(config, &mut answer)?;
+    Ok((answer, connection, agreed))
+}
+
+/// The answer for an HTTP stack to send.
+fn as_response(
+    request: &handshake::Request,
+    config: &ServerConfig,
+) -> Result<(Response<()>, Connection, Agreed), AnswerError> {
+    let Acceptance { response, connection, agreed, .. } = request.accept(config)?;
+    Ok((response, connection, agreed))
+}
+
 /// Prepares the answer to a request that [`check`] has found good.
-async fn decide<S>(inner: &Inner<S>, request: Request) -> Result<Box<Accepted<S>>, OpenError> {
+async fn decide<S, A>(
+    inner: &Inner<S>,
+    request: Request,
+    answering: Answering<A>,
+) -> Result<(Box<Accepted<S>>, A), OpenError> {
     let asked = request.clone();
     let judged = async {
         let seat = entry::seat_behind_proxy(inner, &request)
             .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
-        let state = (inner.authorize)(request.clone()).await?;
-        let mut accepted = accept(inner, request, state)?;
+        let state = match &inner.authorize {
+            Authorize::Everybody(state) => state(),
+            Authorize::Ask(authorize) => authorize(request.clone()).await?,
+        };
+        let (mut accepted, answer) = accept(inner, request, state, answering)?;
         accepted.seat = seat;
-        Ok(accepted)
+        Ok((accepted, answer))
     };
     judged.await.map_err(|error: OpenError| error.at(asked.path().to_owned()))
 }
@@ -322,14 +356,24 @@ pub(crate) fn check<S>(
 }
 
 /// Prepares the answer to a request that was judged well.
-pub(crate) fn accept<S>(
+fn accept<S, A>(
     inner: &Inner<S>,
     request: Request,
     state: S,
-) -> Result<Box<Accepted<S>>, OpenError> {
-    let acceptance = request.handshake().accept(&inner.config)?;
-    let request = request.with(state);
-    Ok(Box::new(Accepted { request, acceptance, early: Bytes::new(), seat: None }))
+    answering: Answering<A>,
+) -> Result<(Box<Accepted<S>>, A), OpenError> {
+    let (answer, connection, agreed) = answering(request.handshake(), &inner.config)?;
+    let (request, early) = (request.with(state), Bytes::new());
+    Ok((Box::new(Accepted { request, connection, agreed, early, seat: None }), answer))
+}
+
+/// The same for an HTTP stack, which sends the answer.
+pub(crate) fn accept_for_stack<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<(Box<Accepted<S>>, Response<()>), OpenError> {
+    accept(inner, request, state, as_response)
 }
 
 /// Judges a request that an HTTP stack has read, within the time of an opening.
@@ -338,10 +382,10 @@ pub(crate) async fn decide_in_time<S>(
     request: handshake::Request,
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
-) -> Result<Box<Accepted<S>>, OpenError> {
+) -> Result<(Box<Accepted<S>>, Response<()>), OpenError> {
     let after = inner.config.limits.open_timeout;
     let request = check(inner, request, addresses, tls)?;
-    let decided = tokio::time::timeout(after, decide(inner, request)).await;
+    let decided = tokio::time::timeout(after, decide(inner, request, as_response)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 
