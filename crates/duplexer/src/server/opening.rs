@@ -28,7 +28,7 @@ use crate::server::proxy_protocol::{ProxyProtocol, ProxyProtocolError};
 use crate::server::rejection::Rejection;
 use crate::server::report;
 use crate::server::request::{Addresses, Request};
-use crate::server::secure::{self, Unsecured};
+use crate::server::secure::{self, Secured, Unsecured};
 use crate::server::tracker::Phase;
 use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
@@ -77,9 +77,12 @@ pub(crate) async fn open<S>(
         drop(leave);
         None
     };
+    // Boxed once it is asked for, since most openings end in their first poll, and never ask.
+    let dropping = async { Box::pin(inner.tracker.reached(Phase::Dropping)).await };
     tokio::select! {
+        biased;
         opened = opening => opened,
-        () = inner.tracker.reached(Phase::Dropping) => None,
+        () = dropping => None,
     }
 }
 
@@ -122,12 +125,36 @@ impl Parting {
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    mut transport: Transport,
+    transport: Transport,
     addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, Box<Refused>> {
     let after = inner.config.limits.open_timeout;
     let started = clock::now();
+    let by = clock::instant(started + after);
+    let (mut transport, tls) = come_in(inner, transport, addresses, seat, started).await?;
+    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
+    let answered = tokio::time::timeout_at(by, answer).await;
+    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
+        Ok(Answer::Accepted(accepted)) => {
+            took(Role::Server, || clock::now().since(started));
+            Ok(Opened::WebSocket(accepted, transport))
+        }
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
+        Err(error) => Err(refused(error, transport)),
+    }
+}
+
+/// Takes a connection that began at `started` as far as its first head: counted, with TLS where that is spoken. A future of its
+/// own, so that what it keeps takes no room while the head is awaited.
+async fn come_in<S>(
+    inner: &Inner<S>,
+    mut transport: Transport,
+    addresses: &mut Addresses,
+    seat: &mut Option<Box<Seat>>,
+    started: Time,
+) -> Result<Secured, Box<Refused>> {
+    let after = inner.config.limits.open_timeout;
     let by = clock::instant(started + after);
     let entered = entry::enter(inner, started);
     if inner.proxies.protocol != ProxyProtocol::Off {
@@ -173,16 +200,7 @@ async fn open_in_time<S>(
         let error = Box::pin(turn_away(inner, &mut transport, by, over, leave)).await;
         return Err(refused(error, transport));
     }
-    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
-    let answered = tokio::time::timeout_at(by, answer).await;
-    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
-        Ok(Answer::Accepted(accepted)) => {
-            took(Role::Server, || clock::now().since(started));
-            Ok(Opened::WebSocket(accepted, transport))
-        }
-        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
-        Err(error) => Err(refused(error, transport)),
-    }
+    Ok((transport, tls))
 }
 
 /// With an answer, where there is somebody to read it.
@@ -209,6 +227,7 @@ async fn read_and_answer<S>(
     addresses: &Addresses,
     tls: Option<&Arc<TlsInfo>>,
 ) -> Result<Answer<S>, OpenError> {
+    // Awaited where it is made: a future that is moved is there twice.
     let asked = read_head(inner, transport, started, |opening, behind| match opening {
         Opening::WebSocket { request, .. } => {
             let request = check(inner, request, *addresses, tls.cloned())?;
@@ -217,8 +236,9 @@ async fn read_and_answer<S>(
         Opening::Plain { received } => Ok(Asked::Plain(received.into())),
         // What a later protocol crate may know is no WebSocket to this one.
         _ => Err(OpenError::NotWebSocket),
-    });
-    match asked.await? {
+    })
+    .await?;
+    match asked {
         Asked::WebSocket { request, early } => {
             let (mut accepted, answer) = decide(inner, request, in_bytes).await?;
             accepted.early = early;
@@ -321,19 +341,25 @@ async fn decide<S, A>(
     request: Request,
     answering: Answering<A>,
 ) -> Result<(Box<Accepted<S>>, A), OpenError> {
-    let asked = request.clone();
-    let judged = async {
-        let seat = entry::seat_behind_proxy(inner, &request)
-            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
-        let state = match &inner.authorize {
-            Authorize::Everybody(state) => state(),
-            Authorize::Ask(authorize) => authorize(request.clone()).await?,
-        };
-        let (mut accepted, answer) = accept(inner, request, state, answering)?;
-        accepted.seat = seat;
-        Ok((accepted, answer))
+    let seat = match entry::seat_behind_proxy(inner, &request) {
+        Ok(seat) => seat,
+        Err(over) => {
+            let error = OpenError::Over(over, inner.caps.refuse());
+            return Err(error.at(request.path().to_owned()));
+        }
     };
-    judged.await.map_err(|error: OpenError| error.at(asked.path().to_owned()))
+    let state = match &inner.authorize {
+        Authorize::Everybody(state) => state(),
+        Authorize::Ask(authorize) => match authorize(request.clone()).await {
+            Ok(state) => state,
+            Err(rejection) => {
+                return Err(OpenError::from(rejection).at(request.path().to_owned()));
+            }
+        },
+    };
+    let (mut accepted, answer) = accept(inner, request, state, answering)?;
+    accepted.seat = seat;
+    Ok((accepted, answer))
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -362,7 +388,9 @@ fn accept<S, A>(
     state: S,
     answering: Answering<A>,
 ) -> Result<(Box<Accepted<S>>, A), OpenError> {
-    let (answer, connection, agreed) = answering(request.handshake(), &inner.config)?;
+    let answered = answering(request.handshake(), &inner.config);
+    let (answer, connection, agreed) =
+        answered.map_err(|error| OpenError::from(error).at(request.path().to_owned()))?;
     let (request, early) = (request.with(state), Bytes::new());
     Ok((Box::new(Accepted { request, connection, agreed, early, seat: None }), answer))
 }
