@@ -121,7 +121,10 @@ impl ServerHandshake {
             return plain();
         }
         match parse_request(&head, |read| Request::from_head(&head, read))?? {
-            Some(request) => Ok(Some(Opening::WebSocket { request, consumed })),
+            Some(mut request) => {
+                request.keep_head(head);
+                Ok(Some(Opening::WebSocket { request, consumed }))
+            }
             None => plain(),
         }
     }

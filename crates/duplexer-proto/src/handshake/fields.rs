@@ -108,18 +108,26 @@ impl<'a> Single<'a> {
 /// All fields of a request.
 #[derive(Clone)]
 pub(crate) struct Headers {
-    /// Where they stand; `None` where there has only been a map.
+    /// Where they stand; `None` where a map was made at once.
     head: Option<Head>,
     map: OnceLock<HeaderMap>,
 }
 
 impl Headers {
-    /// Those of a head that was read. What a map would not take is refused now, not when the map is made.
+    /// Those of a head that was read, which is to be [kept](Headers::keep). What a map would not take is refused now, not when
+    /// the map is made.
     pub(crate) fn of(head: &Head, read: &RequestHead<'_>) -> Result<Self, HeadError> {
         if head.bytes.len() <= MAPPED_LATER_BYTES_MAX {
-            return Ok(Self { head: Some(head.clone()), map: OnceLock::new() });
+            return Ok(Self { head: None, map: OnceLock::new() });
         }
         header_map(head, read.fields).map(Self::from)
+    }
+
+    /// Keeps the head, where the map is not made yet.
+    pub(crate) fn keep(&mut self, head: Head) {
+        if self.map.get().is_none() {
+            self.head = Some(head);
+        }
     }
 
     /// The map.
@@ -169,7 +177,10 @@ mod tests {
         (limits.head_bytes_max, limits.head_lines_max) = (1 << 20, 1 << 20);
         let head = HeadReader::new(Side::Request, &limits).read(text)?;
         let (_, head) = head.expect("it is whole");
-        parse_request(&head, |read| Headers::of(&head, &read)).and_then(|headers| headers)
+        let headers = parse_request(&head, |read| Headers::of(&head, &read));
+        let mut headers = headers.and_then(|headers| headers)?;
+        headers.keep(head);
+        Ok(headers)
     }
 
     #[test]

@@ -193,8 +193,8 @@ pub(crate) fn parse_request<R>(
     }
     Ok(then(RequestHead {
         method: Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::StartLine)?,
-        uri: Uri::from_maybe_shared(head.bytes.slice_ref(target.as_bytes()))
-            .map_err(|_| HeadError::StartLine)?,
+        // A copy: it is short, and to share the head would cost more.
+        uri: Uri::try_from(target).map_err(|_| HeadError::StartLine)?,
         version: version_of(version),
         fields: parsed.headers,
     }))

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -76,12 +75,12 @@ impl Request {
             version: parts.version,
             deciding: Deciding::among(fields()),
             fields,
-            share: Bytes::copy_from_slice,
         };
         asked.judge(|| Headers::from(parts.headers.clone()))
     }
 
-    /// Judges a request that was read from bytes; `None` where it does not [attempt](Request::is_attempted) to be one.
+    /// Judges a request that was read from bytes, and is to be given its [head](Request::keep_head); `None` where it does not
+    /// [attempt](Request::is_attempted) to be one.
     pub(crate) fn from_head(
         head: &Head,
         read: RequestHead<'_>,
@@ -93,8 +92,12 @@ impl Request {
             return Ok(None);
         }
         let (method, uri, version) = (&read.method, read.uri, read.version);
-        let share = |part: &[u8]| head.bytes.slice_ref(part);
-        Asked { method, uri, version, deciding, fields, share }.judge(|| headers).map(Some)
+        Asked { method, uri, version, deciding, fields }.judge(|| headers).map(Some)
+    }
+
+    /// Keeps the head that it was read from.
+    pub(crate) fn keep_head(&mut self, head: Head) {
+        self.headers.keep(head);
     }
 
     /// The target of the request: a path and a query; scheme and authority only where the client
@@ -166,21 +169,19 @@ impl Request {
     }
 }
 
-/// A request to be judged. `share` makes parts of its bytes last.
-struct Asked<'a, F, S> {
+/// A request to be judged.
+struct Asked<'a, F> {
     method: &'a Method,
     uri: Uri,
     version: Version,
     deciding: Deciding<'a>,
     fields: F,
-    share: S,
 }
 
-impl<'a, F, I, S> Asked<'a, F, S>
+impl<'a, F, I> Asked<'a, F>
 where
     F: Fn() -> I,
     I: Iterator<Item = (&'a [u8], &'a [u8])>,
-    S: Fn(&'a [u8]) -> Bytes,
 {
     fn judge(self, headers: impl FnOnce() -> Headers) -> Result<Request, RequestError> {
         if self.method != Method::GET {
@@ -221,8 +222,8 @@ where
     /// Item 1 and 2: the target names a resource here, and exactly one `Host` says where here is.
     fn judge_host(&self) -> Result<Authority, RequestError> {
         let host = self.deciding.host.value().map_err(|Repeated| RequestError::HostRepeated)?;
-        let host = (self.share)(host.ok_or(RequestError::HostMissing)?);
-        let host = Authority::from_maybe_shared(host).map_err(|_| RequestError::HostInvalid)?;
+        let host = host.ok_or(RequestError::HostMissing)?;
+        let host = Authority::try_from(host).map_err(|_| RequestError::HostInvalid)?;
         if !is_host(&host) {
             return Err(RequestError::HostInvalid);
         }
@@ -257,7 +258,7 @@ where
         let Some(origin) = origin.map_err(|Repeated| RequestError::OriginRepeated)? else {
             return Ok(None);
         };
-        match HeaderValue::from_maybe_shared((self.share)(origin)) {
+        match HeaderValue::from_bytes(origin) {
             Ok(origin) if origin.to_str().is_ok() => Ok(Some(origin)),
             Ok(_) | Err(_) => Err(RequestError::OriginInvalid),
         }

@@ -30,6 +30,7 @@ use crate::server::report;
 use crate::server::request::{Addresses, Request};
 use crate::server::secure::{self, Secured, Unsecured};
 use crate::server::tracker::Phase;
+use crate::server::until::Until;
 use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
 use crate::watch::opening::took;
@@ -134,8 +135,8 @@ async fn open_in_time<S>(
     let by = clock::instant(started + after);
     let (mut transport, tls) = come_in(inner, transport, addresses, seat, started).await?;
     let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
-    let answered = tokio::time::timeout_at(by, answer).await;
-    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
+    let answered = Until::new(by, answer).await;
+    match answered.unwrap_or_else(|| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => {
             took(Role::Server, || clock::now().since(started));
             Ok(Opened::WebSocket(accepted, transport))
