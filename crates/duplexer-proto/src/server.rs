@@ -17,7 +17,7 @@ use crate::connection::{Connection, Keepalive};
 use crate::extension::Negotiator;
 use crate::handshake::{
     Agreed, HeadReader, Request, RequestError, Side, answer_offers, find_reserved, has_element,
-    make_response, parse_request, write_response,
+    make_response, parse_request, write_answer, write_response,
 };
 use crate::limits::Limits;
 use crate::role::Role;
@@ -120,11 +120,13 @@ impl ServerHandshake {
         if head.bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
             return plain();
         }
-        let request = parse_request(&head)?;
-        if !Request::is_attempted(request.headers()) {
-            return plain();
+        match parse_request(&head, |read| Request::from_head(&head, read))?? {
+            Some(mut request) => {
+                request.keep_head(head);
+                Ok(Some(Opening::WebSocket { request, consumed }))
+            }
+            None => plain(),
         }
-        Request::from_head(request).map(|request| Some(Opening::WebSocket { request, consumed }))
     }
 
     /// When the head must be complete: [`Limits::open_timeout`] after the beginning, however it
@@ -199,16 +201,58 @@ impl Request {
         subprotocol: Option<&str>,
         headers: &HeaderMap,
     ) -> Result<Acceptance, AnswerError> {
-        if let Some(name) = find_reserved(&config.headers).or_else(|| find_reserved(headers)) {
+        let of_config = || find_reserved(&config.headers);
+        if let Some(name) = find_reserved(headers).map(|name| of_config().unwrap_or(name)) {
+            return Err(AnswerError::HeaderReserved { name });
+        }
+        let (connection, agreed) = self.agree(config, subprotocol)?;
+        let chosen = agreed.subprotocol.as_deref();
+        let mut response = make_response(self.key(), chosen, &agreed.extensions, &config.headers);
+        response.headers_mut().extend(headers.clone());
+        Ok(Acceptance { response, connection, agreed })
+    }
+
+    /// Accepts as [`accept`](Request::accept) does, and writes the answer behind what `output` has. The answer must be sent
+    /// before anything of the connection.
+    ///
+    /// ```
+    /// # use duplexer_proto::{ServerConfig, handshake::Request};
+    /// # let parts = http::Request::get("/").header("Host", "h").header("Upgrade", "websocket")
+    /// #     .header("Connection", "Upgrade").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    /// #     .header("Sec-WebSocket-Version", "13").body(()).unwrap().into_parts().0;
+    /// let request = Request::from_parts(&parts).expect("a WebSocket request");
+    /// let mut answer = Vec::new();
+    /// let (connection, agreed) = request.accept_into(&ServerConfig::default(), &mut answer)?;
+    /// assert!(answer.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+    /// # Ok::<(), duplexer_proto::AnswerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A header of `config` is reserved; nothing is written then.
+    pub fn accept_into(
+        &self,
+        config: &ServerConfig,
+        output: &mut Vec<u8>,
+    ) -> Result<(Connection, Agreed), AnswerError> {
+        let (connection, agreed) = self.agree(config, self.select(&config.subprotocols))?;
+        let chosen = agreed.subprotocol.as_deref();
+        write_answer(self.key(), chosen, &agreed.extensions, &config.headers, output);
+        Ok((connection, agreed))
+    }
+
+    /// What an answer is about to say, and the connection that it opens.
+    fn agree(
+        &self,
+        config: &ServerConfig,
+        subprotocol: Option<&str>,
+    ) -> Result<(Connection, Agreed), AnswerError> {
+        if let Some(name) = find_reserved(&config.headers) {
             return Err(AnswerError::HeaderReserved { name });
         }
         if let Some(name) = subprotocol.filter(|name| !self.offers_subprotocol(name)) {
             return Err(AnswerError::SubprotocolNotOffered { name: name.to_owned() });
         }
         let negotiated = answer_offers(&config.negotiators, self.extensions());
-        let mut response =
-            make_response(self.key(), subprotocol, &negotiated.header, &config.headers);
-        response.headers_mut().extend(headers.clone());
         let agreed =
             Agreed { subprotocol: subprotocol.map(str::to_owned), extensions: negotiated.header };
         let connection = Connection::new(
@@ -217,7 +261,7 @@ impl Request {
             config.keepalive,
             negotiated.extensions,
         );
-        Ok(Acceptance { response, connection, agreed })
+        Ok((connection, agreed))
     }
 }
 

@@ -132,3 +132,34 @@ fn a_refusal_has_one_length_and_closes() {
     let bytes = reject(&empty).expect("a refusal");
     assert_eq!(bytes, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
 }
+
+#[test]
+fn an_answer_written_at_once_is_the_one_that_is_made_field_by_field() {
+    // RFC 6455 §4.2.2, item 5; the order of the fields is the same, too.
+    let offers = "x-one; a=1, x-two, x-one";
+    for known in [&[][..], &[("x-one", Rsv::RSV1)], &[("x-two", Rsv::RSV2), ("x-one", Rsv::RSV1)]] {
+        for subprotocols in [&[][..], &["superchat"], &["other"]] {
+            for headers in [&[][..], &[("x-a", "1"), ("server", "s"), ("x-a", "2")]] {
+                let request = example_and("Sec-WebSocket-Extensions", offers);
+                let mut config = ServerConfig::default();
+                config.negotiators = toys(known);
+                config.subprotocols = subprotocols.iter().map(|&name| name.to_owned()).collect();
+                for &(name, value) in headers {
+                    config.headers.append(name, HeaderValue::from_static(value));
+                }
+                let made = request.accept(&config).expect("an acceptance");
+                let mut written = b"before".to_vec();
+                let (_, agreed) = request.accept_into(&config, &mut written).expect("accepted");
+                assert_eq!(agreed, made.agreed);
+                let expected = [&b"before"[..], &made.response_bytes()].concat();
+                assert_eq!(String::from_utf8(written), String::from_utf8(expected));
+            }
+        }
+    }
+    let mut config = ServerConfig::default();
+    config.headers.insert("upgrade", HeaderValue::from_static("h2c"));
+    let mut nothing = Vec::new();
+    let error = example().accept_into(&config, &mut nothing).err();
+    assert_eq!(error, Some(AnswerError::HeaderReserved { name: http::header::UPGRADE }));
+    assert!(nothing.is_empty());
+}

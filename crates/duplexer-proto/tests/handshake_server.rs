@@ -206,12 +206,16 @@ fn there_is_exactly_one_valid_host() {
     assert_fault(example(line, ""), RequestError::HostMissing);
     assert_fault(example_and(line), RequestError::HostRepeated);
     assert_fault(example_and("host: other.example.com"), RequestError::HostRepeated);
-    for value in
-        ["", "a b", "h:65536", "h:x", "h/p", "u@h", "h:x:1", "[::1", ":80", "http://h", "\u{e4}"]
-    {
+    for value in [
+        "", "a b", "h:65536", "h:x", "h/p", "u@h", "h@h:80", "h:x:1", "[::1", "[::1]80", "[]x",
+        ":80", "http://h", "\u{e4}",
+    ] {
         assert_fault(example(line, &format!("Host: {value}")), RequestError::HostInvalid);
     }
     assert_eq!(request(example(line, "Host:\t[::1]:8080  ")).host(), "[::1]:8080");
+    for value in ["h", "h:", "h:0", "[::1]", "[::1]:", "192.0.2.1:65535"] {
+        assert_eq!(request(example(line, &format!("Host: {value}"))).host(), value);
+    }
 }
 
 #[test]
@@ -474,6 +478,17 @@ fn parts_are_judged_as_bytes_are() {
     assert_eq!(Request::from_parts(&parts).err(), Some(version));
 }
 
+/// What an HTTP stack would have read of a head that is a request: judged again, it is the same request.
+fn judge_again(request: &Request) {
+    let mut parts = http::Request::new(()).into_parts().0;
+    (parts.uri, parts.headers) = (request.uri().clone(), request.headers().clone());
+    let again = Request::from_parts(&parts).expect("it was valid before");
+    assert_eq!(format!("{again:?}"), format!("{request:?}"));
+    assert!(Request::is_attempted(request.headers()));
+    let origin = request.headers().get("origin").map(HeaderValue::as_bytes);
+    assert_eq!(request.origin().map(str::as_bytes), origin);
+}
+
 proptest! {
     #[test]
     fn any_bytes_give_the_same_outcome_in_any_chunking(
@@ -495,6 +510,8 @@ proptest! {
                 _ => drop(input.remove(at)),
             }
         }
-        receive(input);
+        if let Outcome::WebSocket(request, _) = receive(input) {
+            judge_again(&request);
+        }
     }
 }

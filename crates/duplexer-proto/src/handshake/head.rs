@@ -5,6 +5,7 @@
 //! so that no two programs on the way can disagree about where a head ends.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +23,7 @@ pub(crate) enum Side {
 }
 
 /// A whole head, the blank line included.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) bytes: Bytes,
     /// Header lines, at most.
@@ -91,8 +92,7 @@ impl HeadReader {
         while at < window.len() {
             if !self.after_cr {
                 let rest = &window[at..];
-                let run = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-                let text = &rest[..run.unwrap_or(rest.len())];
+                let text = &rest[..text_len(rest)];
                 if let (0, Some(&first)) = (self.line_bytes, text.first()) {
                     self.judge_first(first)?;
                 }
@@ -140,27 +140,64 @@ impl HeadReader {
     }
 }
 
-/// Reads the parts of a request's head.
-pub(crate) fn parse_request(head: &Head) -> Result<Request<()>, HeadError> {
-    let mut fields = vec![httparse::EMPTY_HEADER; head.lines];
-    let mut parsed = httparse::Request::new(&mut fields);
-    parsed.parse(&head.bytes)?;
+/// How many bytes stand before the first CR or LF, eight looked at in one go: most of a head is text.
+fn text_len(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The high bit of each byte that is `byte`, and perhaps of some after the first that is.
+    let find = |word: u64, byte: u8| {
+        let zero_there = word ^ (LOW_BITS * u64::from(byte));
+        zero_there.wrapping_sub(LOW_BITS) & !zero_there & (LOW_BITS << 7)
+    };
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = find(word, b'\r') | find(word, b'\n');
+        if found != 0 {
+            return at * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    words.len() * 8 + in_rest.unwrap_or(rest.len())
+}
+
+/// A request's head, read and not judged.
+pub(crate) struct RequestHead<'a> {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) fields: &'a [httparse::Header<'a>],
+}
+
+/// Reads the parts of a request's head, and passes them on.
+pub(crate) fn parse_request<R>(
+    head: &Head,
+    then: impl FnOnce(RequestHead<'_>) -> R,
+) -> Result<R, HeadError> {
+    let mut few = [const { MaybeUninit::uninit() }; LINES_USUAL];
+    let mut many;
+    let room = match few.get_mut(..head.lines) {
+        Some(few) => few,
+        None => {
+            many = vec![MaybeUninit::uninit(); head.lines];
+            &mut many[..]
+        }
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    parsed.parse_with_uninit_headers(&head.bytes, room)?;
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version)
     else {
         return Err(HeadError::StartLine);
     };
     // `Uri` would cut a fragment off in silence; a target has none (RFC 9112 §3.2).
-    if target.contains('#') {
+    if target.as_bytes().contains(&b'#') {
         return Err(HeadError::StartLine);
     }
-    let mut request = Request::new(());
-    *request.method_mut() =
-        Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::StartLine)?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.bytes.slice_ref(target.as_bytes()))
-        .map_err(|_| HeadError::StartLine)?;
-    *request.version_mut() = version_of(version);
-    *request.headers_mut() = header_map(head, parsed.headers)?;
-    Ok(request)
+    Ok(then(RequestHead {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::StartLine)?,
+        // A copy: it is short, and to share the head would cost more.
+        uri: Uri::try_from(target).map_err(|_| HeadError::StartLine)?,
+        version: version_of(version),
+        fields: parsed.headers,
+    }))
 }
 
 /// Reads the parts of a response's head.
@@ -184,7 +221,10 @@ const fn version_of(minor: u8) -> Version {
 }
 
 /// The fields as a map whose values share the head's bytes.
-fn header_map(head: &Head, fields: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
+pub(crate) fn header_map(
+    head: &Head,
+    fields: &[httparse::Header<'_>],
+) -> Result<HeaderMap, HeadError> {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for field in fields {
         let name =
@@ -222,7 +262,8 @@ pub(crate) fn write_response<B>(response: &Response<B>) -> Vec<u8> {
     output
 }
 
-fn write_fields(headers: &HeaderMap, output: &mut Vec<u8>) {
+/// Header fields, and the blank line that ends a head.
+pub(crate) fn write_fields(headers: &HeaderMap, output: &mut Vec<u8>) {
     for (name, value) in headers {
         write_name(name, output);
         output.extend_from_slice(b": ");
@@ -332,5 +373,30 @@ impl fmt::Display for HeadError {
 
 impl std::error::Error for HeadError {}
 
+/// Header lines that a request usually has at most.
+const LINES_USUAL: usize = 32;
 /// Bytes that a head we write usually takes at most.
-const WRITTEN_BYTES_USUAL: usize = 512;
+pub(crate) const WRITTEN_BYTES_USUAL: usize = 512;
+/// The lowest bit of each byte of a word.
+const LOW_BITS: u64 = u64::from_ne_bytes([1; 8]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ends_at_the_first_cr_or_lf_wherever_that_stands_and_whatever_is_around_it() {
+        // RFC 9112 §2.2.
+        for len in 0..40 {
+            for end in [b'\r', b'\n'] {
+                for other in (0..=255).filter(|byte| !b"\r\n".contains(byte)) {
+                    for at in 0..=len {
+                        let mut text = vec![other; len];
+                        text[at.min(len)..].fill(end);
+                        assert_eq!(text_len(&text), at, "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+}

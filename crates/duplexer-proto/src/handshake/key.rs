@@ -60,7 +60,16 @@ impl Key {
     /// The `Sec-WebSocket-Accept` that answers the key, computed over its text (RFC 6455 §4.2.2).
     #[must_use]
     pub fn accept(&self) -> String {
-        STANDARD.encode(Sha1::new().chain_update(self.text).chain_update(GUID).finalize())
+        self.accept_text().map(char::from).iter().collect()
+    }
+
+    /// The same as bytes, which are ASCII.
+    pub(crate) fn accept_text(&self) -> [u8; ACCEPT_TEXT_BYTES] {
+        let mut text = [0; ACCEPT_TEXT_BYTES];
+        let proof = Sha1::new().chain_update(self.text).chain_update(GUID).finalize();
+        let len = STANDARD.encode_slice(proof, &mut text);
+        debug_assert_eq!(len, Ok(ACCEPT_TEXT_BYTES));
+        text
     }
 }
 
@@ -101,6 +110,9 @@ impl std::error::Error for KeyError {}
 
 /// Sixteen bytes in base64.
 const KEY_TEXT_BYTES: usize = 24;
+
+/// Twenty bytes in base64.
+const ACCEPT_TEXT_BYTES: usize = 28;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -3,6 +3,7 @@
 //! phases above do.
 
 mod body;
+mod fields;
 mod head;
 mod key;
 mod negotiate;
@@ -23,4 +24,4 @@ pub use request::{Request, RequestError};
 pub use response::ResponseFault;
 pub(crate) use response::{Expected, check_response};
 pub(crate) use token::{has_element, is_token};
-pub(crate) use upgrade::{find_reserved, make_request, make_response};
+pub(crate) use upgrade::{find_reserved, make_request, make_response, write_answer};

@@ -74,14 +74,23 @@ fn append(list: &mut String, offer: &Offer) {
     list.push_str(&offer.to_string());
 }
 
-/// Reads all fields called `name` as one list of offers. A list that is there has an element (RFC
-/// 6455 §9.1).
+/// Reads all fields called `name` as one list of offers.
 pub(crate) fn parse_offers(
     headers: &HeaderMap,
     name: &HeaderName,
 ) -> Result<Vec<Offer>, OfferError> {
-    let offers = Offer::parse_all(headers.get_all(name).iter().map(HeaderValue::as_bytes))?;
-    if offers.is_empty() && headers.contains_key(name) {
+    if !headers.contains_key(name) {
+        return Ok(Vec::new());
+    }
+    parse_list(headers.get_all(name).iter().map(HeaderValue::as_bytes))
+}
+
+/// Reads the values of a list that is there, which has an element (RFC 6455 §9.1).
+pub(crate) fn parse_list<'a>(
+    values: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<Offer>, OfferError> {
+    let offers = Offer::parse_all(values)?;
+    if offers.is_empty() {
         return Err(OfferError::NameMissing { at: 0 });
     }
     Ok(offers)

@@ -6,17 +6,17 @@ use std::fmt;
 use std::time::Duration;
 
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::{Authority, Uri};
 use http::{Method, Response, StatusCode, Version};
 
-use super::head::HeadError;
+use super::fields::{Deciding, EXTENSIONS, Headers, SUBPROTOCOLS, values};
+use super::head::{Head, HeadError, RequestHead};
 use super::key::{Key, KeyError};
-use super::negotiate::parse_offers;
-use super::token::{Repeated, elements, has_element, is_token, single};
+use super::negotiate::parse_list;
+use super::token::{Repeated, elements, has_element, is_token};
 use crate::extension::{Offer, OfferError};
 
 /// A valid request for a WebSocket connection (RFC 6455 §4.2.1).
@@ -39,9 +39,10 @@ use crate::extension::{Offer, OfferError};
 pub struct Request {
     /// In origin-form, or in absolute-form with an authority.
     uri: Uri,
-    headers: HeaderMap,
+    headers: Headers,
     key: Key,
     host: Authority,
+    origin: Option<HeaderValue>,
     /// Tokens; none twice.
     subprotocols: Vec<String>,
     offers: Vec<Offer>,
@@ -64,48 +65,39 @@ impl Request {
     /// The rule of RFC 6455 §4.2.1 that the request breaks; [`RequestError::response`] is what to
     /// answer.
     pub fn from_parts(parts: &http::request::Parts) -> Result<Self, RequestError> {
-        Self::judge(&parts.method, parts.uri.clone(), parts.version, parts.headers.clone())
+        let fields = || {
+            let fields = parts.headers.iter();
+            fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+        };
+        let asked = Asked {
+            method: &parts.method,
+            uri: parts.uri.clone(),
+            version: parts.version,
+            deciding: Deciding::among(fields()),
+            fields,
+        };
+        asked.judge(|| Headers::from(parts.headers.clone()))
     }
 
-    /// Judges a request that was read from bytes.
-    pub(crate) fn from_head(head: http::Request<()>) -> Result<Self, RequestError> {
-        let (parts, ()) = head.into_parts();
-        Self::judge(&parts.method, parts.uri, parts.version, parts.headers)
+    /// Judges a request that was read from bytes, and is to be given its [head](Request::keep_head); `None` where it does not
+    /// [attempt](Request::is_attempted) to be one.
+    pub(crate) fn from_head(
+        head: &Head,
+        read: RequestHead<'_>,
+    ) -> Result<Option<Self>, RequestError> {
+        let headers = Headers::of(head, &read)?;
+        let fields = || read.fields.iter().map(|field| (field.name.as_bytes(), field.value));
+        let deciding = Deciding::among(fields());
+        if !deciding.attempt() {
+            return Ok(None);
+        }
+        let (method, uri, version) = (&read.method, read.uri, read.version);
+        Asked { method, uri, version, deciding, fields }.judge(|| headers).map(Some)
     }
 
-    fn judge(
-        method: &Method,
-        uri: Uri,
-        version: Version,
-        headers: HeaderMap,
-    ) -> Result<Self, RequestError> {
-        if method != Method::GET {
-            return Err(RequestError::Method { method: method.clone() });
-        }
-        if version != Version::HTTP_11 {
-            return Err(RequestError::HttpVersion { version });
-        }
-        check_no_body(&headers)?;
-        let host = judge_host(&uri, &headers)?;
-        if !has_element(&headers, &UPGRADE, "websocket") {
-            return Err(RequestError::UpgradeMissing);
-        }
-        if !has_element(&headers, &CONNECTION, "upgrade") {
-            return Err(RequestError::ConnectionMissing);
-        }
-        check_version(&headers)?;
-        let key = single(&headers, &SEC_WEBSOCKET_KEY)
-            .map_err(|Repeated| RequestError::KeyRepeated)?
-            .ok_or(RequestError::KeyMissing)?;
-        let key = Key::parse(key.as_bytes()).map_err(RequestError::KeyInvalid)?;
-        let origin = single(&headers, &ORIGIN).map_err(|Repeated| RequestError::OriginRepeated)?;
-        if origin.is_some_and(|origin| origin.to_str().is_err()) {
-            return Err(RequestError::OriginInvalid);
-        }
-        let subprotocols = judge_subprotocols(&headers)?;
-        let offers =
-            parse_offers(&headers, &SEC_WEBSOCKET_EXTENSIONS).map_err(RequestError::Extensions)?;
-        Ok(Self { uri, headers, key, host, subprotocols, offers })
+    /// Keeps the head that it was read from.
+    pub(crate) fn keep_head(&mut self, head: Head) {
+        self.headers.keep(head);
     }
 
     /// The target of the request: a path and a query; scheme and authority only where the client
@@ -129,8 +121,8 @@ impl Request {
 
     /// All headers.
     #[must_use]
-    pub const fn headers(&self) -> &HeaderMap {
-        &self.headers
+    pub fn headers(&self) -> &HeaderMap {
+        self.headers.map()
     }
 
     /// The host, and the port where one is named, that the client believes to talk to: of the
@@ -143,7 +135,7 @@ impl Request {
     /// The `Origin` of the page that connects; browsers always send it (RFC 6455 §4.2.1, item 7).
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
-        self.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok())
+        self.origin.as_ref().and_then(|origin| origin.to_str().ok())
     }
 
     /// The subprotocols that the client speaks, in its order of preference.
@@ -177,79 +169,147 @@ impl Request {
     }
 }
 
-/// An upgrade has no body: its bytes would be taken for frames here and for a body by a proxy.
-fn check_no_body(headers: &HeaderMap) -> Result<(), RequestError> {
-    let length = single(headers, &CONTENT_LENGTH).map_err(|Repeated| RequestError::Body)?;
-    let empty = length.is_none_or(|length| length.as_bytes() == b"0");
-    if !empty || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(RequestError::Body);
-    }
-    Ok(())
+/// A request to be judged.
+struct Asked<'a, F> {
+    method: &'a Method,
+    uri: Uri,
+    version: Version,
+    deciding: Deciding<'a>,
+    fields: F,
 }
 
-/// Item 1 and 2: the target names a resource here, and exactly one `Host` says where here is.
-fn judge_host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, RequestError> {
-    let host = single(headers, &HOST)
-        .map_err(|Repeated| RequestError::HostRepeated)?
-        .ok_or(RequestError::HostMissing)?;
-    let host = Authority::try_from(host.as_bytes()).map_err(|_| RequestError::HostInvalid)?;
-    if !is_host(&host) {
-        return Err(RequestError::HostInvalid);
-    }
-    let target = uri.path_and_query().map_or("", |target| target.as_str());
-    match (uri.scheme_str(), uri.authority()) {
-        (None, None) if target.starts_with('/') && target.is_ascii() => Ok(host),
-        (Some("http" | "https" | "ws" | "wss"), Some(authority))
-            if target.is_ascii() && is_host(authority) =>
-        {
-            Ok(authority.clone())
+impl<'a, F, I> Asked<'a, F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (&'a [u8], &'a [u8])>,
+{
+    fn judge(self, headers: impl FnOnce() -> Headers) -> Result<Request, RequestError> {
+        if self.method != Method::GET {
+            return Err(RequestError::Method { method: self.method.clone() });
         }
-        _ => Err(RequestError::Target),
+        if self.version != Version::HTTP_11 {
+            return Err(RequestError::HttpVersion { version: self.version });
+        }
+        self.check_no_body()?;
+        let host = self.judge_host()?;
+        if !self.deciding.upgrade_is_websocket {
+            return Err(RequestError::UpgradeMissing);
+        }
+        if !self.deciding.connection_is_upgrade {
+            return Err(RequestError::ConnectionMissing);
+        }
+        self.check_version()?;
+        let key = self.deciding.key.value().map_err(|Repeated| RequestError::KeyRepeated)?;
+        let key = Key::parse(key.ok_or(RequestError::KeyMissing)?);
+        let key = key.map_err(RequestError::KeyInvalid)?;
+        let origin = self.judge_origin()?;
+        let subprotocols = self.judge_subprotocols()?;
+        let offers = self.judge_offers()?;
+        Ok(Request { uri: self.uri, headers: headers(), key, host, origin, subprotocols, offers })
+    }
+
+    /// An upgrade has no body: its bytes would be taken for frames here and for a body by a proxy.
+    fn check_no_body(&self) -> Result<(), RequestError> {
+        let length = self.deciding.content_length.value();
+        let length = length.map_err(|Repeated| RequestError::Body)?;
+        let empty = length.is_none_or(|length| length == b"0");
+        if !empty || self.deciding.has_transfer_encoding {
+            return Err(RequestError::Body);
+        }
+        Ok(())
+    }
+
+    /// Item 1 and 2: the target names a resource here, and exactly one `Host` says where here is.
+    fn judge_host(&self) -> Result<Authority, RequestError> {
+        let host = self.deciding.host.value().map_err(|Repeated| RequestError::HostRepeated)?;
+        let host = host.ok_or(RequestError::HostMissing)?;
+        let host = Authority::try_from(host).map_err(|_| RequestError::HostInvalid)?;
+        if !is_host(&host) {
+            return Err(RequestError::HostInvalid);
+        }
+        let target = self.uri.path_and_query().map_or("", |target| target.as_str());
+        match (self.uri.scheme_str(), self.uri.authority()) {
+            (None, None) if target.starts_with('/') && target.is_ascii() => Ok(host),
+            (Some("http" | "https" | "ws" | "wss"), Some(authority))
+                if target.is_ascii() && is_host(authority) =>
+            {
+                Ok(authority.clone())
+            }
+            _ => Err(RequestError::Target),
+        }
+    }
+
+    /// Item 6: version 13, once.
+    fn check_version(&self) -> Result<(), RequestError> {
+        let version = self.deciding.version.value();
+        let version = version.map_err(|Repeated| RequestError::VersionRepeated)?;
+        match version.ok_or(RequestError::VersionMissing)? {
+            b"13" => Ok(()),
+            version if version.contains(&b',') => Err(RequestError::VersionRepeated),
+            version => Err(RequestError::VersionUnsupported {
+                version: String::from_utf8_lossy(version).into_owned(),
+            }),
+        }
+    }
+
+    /// Item 7: one page, in visible ASCII.
+    fn judge_origin(&self) -> Result<Option<HeaderValue>, RequestError> {
+        let origin = self.deciding.origin.value();
+        let Some(origin) = origin.map_err(|Repeated| RequestError::OriginRepeated)? else {
+            return Ok(None);
+        };
+        match HeaderValue::from_bytes(origin) {
+            Ok(origin) if origin.to_str().is_ok() => Ok(Some(origin)),
+            Ok(_) | Err(_) => Err(RequestError::OriginInvalid),
+        }
+    }
+
+    /// Item 8: tokens, all of them different (§4.1, item 10).
+    fn judge_subprotocols(&self) -> Result<Vec<String>, RequestError> {
+        let mut names = Vec::new();
+        if !self.deciding.has_subprotocols {
+            return Ok(names);
+        }
+        for element in elements(values((self.fields)(), SUBPROTOCOLS)) {
+            let name = String::from_utf8_lossy(element).into_owned();
+            if !is_token(element) {
+                return Err(RequestError::SubprotocolInvalid { name });
+            }
+            names.push(name);
+        }
+        if names.is_empty() {
+            return Err(RequestError::SubprotocolInvalid { name: String::new() });
+        }
+        if names.len() > 1 {
+            let mut seen = BTreeSet::new();
+            if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
+                return Err(RequestError::SubprotocolRepeated { name: name.clone() });
+            }
+        }
+        Ok(names)
+    }
+
+    /// Item 9: a list that is there has an element (§9.1).
+    fn judge_offers(&self) -> Result<Vec<Offer>, RequestError> {
+        if !self.deciding.has_extensions {
+            return Ok(Vec::new());
+        }
+        parse_list(values((self.fields)(), EXTENSIONS)).map_err(RequestError::Extensions)
     }
 }
 
 /// Whether this is a host, perhaps with a port, and nothing else (RFC 9110 §7.2).
 fn is_host(authority: &Authority) -> bool {
-    let host = authority.host();
-    let port = authority.as_str().strip_prefix(host);
+    let text = authority.as_str();
+    let host_bytes = match text.as_bytes() {
+        [b'[', rest @ ..] => rest.iter().position(|&byte| byte == b']').map_or(0, |at| at + 2),
+        bytes => bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len()),
+    };
+    let (host, port) = text.split_at(host_bytes);
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
     !host.is_empty()
-        && port.is_some_and(|port| matches!(port, "" | ":") || authority.port_u16().is_some())
-}
-
-/// Item 6: version 13, once.
-fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
-    let version = single(headers, &SEC_WEBSOCKET_VERSION)
-        .map_err(|Repeated| RequestError::VersionRepeated)?
-        .ok_or(RequestError::VersionMissing)?;
-    match version.as_bytes() {
-        b"13" => Ok(()),
-        version if version.contains(&b',') => Err(RequestError::VersionRepeated),
-        version => Err(RequestError::VersionUnsupported {
-            version: String::from_utf8_lossy(version).into_owned(),
-        }),
-    }
-}
-
-/// Item 8: tokens, all of them different (§4.1, item 10).
-fn judge_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, RequestError> {
-    let mut names = Vec::new();
-    for element in elements(headers, &SEC_WEBSOCKET_PROTOCOL) {
-        let name = String::from_utf8_lossy(element).into_owned();
-        if !is_token(element) {
-            return Err(RequestError::SubprotocolInvalid { name });
-        }
-        names.push(name);
-    }
-    if names.is_empty() && headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        return Err(RequestError::SubprotocolInvalid { name: String::new() });
-    }
-    if names.len() > 1 {
-        let mut seen = BTreeSet::new();
-        if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
-            return Err(RequestError::SubprotocolRepeated { name: name.clone() });
-        }
-    }
-    Ok(names)
+        && !host.contains('@')
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// A request is no valid opening handshake (RFC 6455 §4.2.1).

@@ -12,23 +12,26 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
         })
 }
 
-/// The elements of all fields called `name`, taken as one list. Empty elements do not count (RFC
-/// 9110 §5.6.1.2).
+/// The elements of these values, taken as one list. Empty elements do not count (RFC 9110 §5.6.1.2).
 pub(crate) fn elements<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
+    values: impl Iterator<Item = &'a [u8]>,
 ) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+    values
+        .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
 }
 
 /// Whether the list `name` has an element equal to `token`, upper and lower case being the same.
 pub(crate) fn has_element(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    headers.get_all(name).iter().any(|value| has_element_in(value.as_bytes(), token))
+}
+
+/// The same of a list that is one value.
+pub(crate) fn has_element_in(value: &[u8], token: &str) -> bool {
+    let is_token = |element: &[u8]| element.eq_ignore_ascii_case(token.as_bytes());
+    // Most lists have one element.
+    is_token(value) || value.split(|&byte| byte == b',').any(|part| is_token(part.trim_ascii()))
 }
 
 /// A field that must not be repeated is there more than once.
@@ -61,11 +64,18 @@ mod tests {
 
     #[test]
     fn repeated_fields_are_one_list_and_empty_elements_do_not_count() {
-        let mut headers = HeaderMap::new();
-        for value in ["a,, b", "", ",c ,"] {
-            headers.append(http::header::CONNECTION, HeaderValue::from_static(value));
-        }
-        let list: Vec<&[u8]> = elements(&headers, &http::header::CONNECTION).collect();
+        let values = [b"a,, b".as_slice(), b"", b",c ,"];
+        let list: Vec<&[u8]> = elements(values.into_iter()).collect();
         assert_eq!(list, [b"a", b"b", b"c"]);
+    }
+
+    #[test]
+    fn an_element_is_found_in_upper_and_lower_case_and_only_as_a_whole() {
+        for value in ["Upgrade", "upgrade ", "keep-alive, Upgrade", ",UPGRADE\t,"] {
+            assert!(has_element_in(value.as_bytes(), "upgrade"), "{value}");
+        }
+        for value in ["", ",", "upgrade2", "up, grade", "keep-alive upgrade"] {
+            assert!(!has_element_in(value.as_bytes(), "upgrade"), "{value}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{Request, Response, StatusCode, Uri};
 
+use super::head::{WRITTEN_BYTES_USUAL, write_fields};
 use super::key::Key;
 use super::negotiate::{list_value, offers_value};
 use crate::extension::Offer;
@@ -73,6 +74,35 @@ pub(crate) fn make_response(
     }
     fields.extend(headers.clone());
     response
+}
+
+/// The same answer as bytes, behind what `output` has.
+pub(crate) fn write_answer(
+    key: &Key,
+    subprotocol: Option<&str>,
+    extensions: &str,
+    headers: &HeaderMap,
+    output: &mut Vec<u8>,
+) {
+    output.reserve(WRITTEN_BYTES_USUAL);
+    output.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\n\
+          Upgrade: websocket\r\n\
+          Connection: Upgrade\r\n\
+          Sec-WebSocket-Accept: ",
+    );
+    output.extend_from_slice(&key.accept_text());
+    for (name, value) in [
+        ("\r\nSec-WebSocket-Protocol: ", subprotocol.unwrap_or_default()),
+        ("\r\nSec-WebSocket-Extensions: ", extensions),
+    ] {
+        if !value.is_empty() {
+            output.extend_from_slice(name.as_bytes());
+            output.extend_from_slice(value.as_bytes());
+        }
+    }
+    output.extend_from_slice(b"\r\n");
+    write_fields(headers, output);
 }
 
 /// A header's value from text that its type, or the caller's promise, keeps to visible ASCII.

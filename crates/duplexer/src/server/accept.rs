@@ -29,11 +29,12 @@ where
     tokio::pin!(closing);
     let mut pause = PAUSE_MIN;
     let mut bound = Bound::default();
-    loop {
+    // Looked at before each, which costs less than to wait for it together with each.
+    while inner.tracker.phase() == Phase::Serving {
         let accepted = tokio::select! {
             biased;
-            () = &mut closing => return Ok(()),
             accepted = poll_fn(|cx| listener.poll_accept(cx, &mut bound)) => accepted,
+            () = &mut closing => return Ok(()),
         };
         match accepted {
             Ok(Accepted(prepared)) => {
@@ -64,6 +65,7 @@ where
             },
         }
     }
+    Ok(())
 }
 
 /// What an error of accepting is about.

@@ -14,11 +14,11 @@ use crate::server::inner::Inner;
 use crate::server::launch::host;
 use crate::server::opening::{self, Opened};
 use crate::server::request::{Addresses, Request};
-use crate::server::tracker::TaskGuard;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 
-/// The future of a connection. From here to its end the server's shutdown waits for it.
+/// The future of a connection, from its first byte to the end of its handler or of its plain HTTP. From here to its end the
+/// server's shutdown waits for it.
 pub(crate) fn run<S, H, F>(
     inner: Arc<Inner<S>>,
     transport: Transport,
@@ -31,7 +31,19 @@ where
     F: Future<Output: HandlerOutcome>,
 {
     let counted = inner.tracker.task();
-    resume(open(inner, counted, transport, addresses, handler))
+    let (mut addresses, mut seat) = (addresses, None);
+    // A block, since a function would have each of its arguments twice, and this is all that an opening takes.
+    resume(async move {
+        let opened = opening::open(&inner, transport, &mut addresses, &mut seat).await;
+        let (mut accepted, transport) = match opened? {
+            Opened::WebSocket(accepted, transport) => (accepted, transport),
+            Opened::Http(prefixed, tls) => {
+                Box::pin(http::serve(&inner, prefixed, addresses, tls)).await?
+            }
+        };
+        accepted.seat = Seat::join(seat, accepted.seat);
+        Some(host(&inner, counted, *accepted, transport, handler))
+    })
 }
 
 /// The same for a connection whose opening has begun elsewhere, and is counted already.
@@ -74,29 +86,4 @@ where
             Projected::Opening { .. } | Projected::Over => Poll::Ready(()),
         }
     }
-}
-
-/// Takes a connection from its first byte to a handler, or through all of its plain HTTP.
-async fn open<S, H, F>(
-    inner: Arc<Inner<S>>,
-    counted: TaskGuard,
-    transport: Transport,
-    mut addresses: Addresses,
-    handler: H,
-) -> Option<Hosted<F>>
-where
-    S: Send + Sync + 'static,
-    H: FnOnce(WebSocket, Request<S>) -> F,
-    F: Future<Output: HandlerOutcome>,
-{
-    let mut seat = None;
-    let opened = opening::open(&inner, transport, &mut addresses, &mut seat).await;
-    let (mut accepted, transport) = match opened? {
-        Opened::WebSocket(accepted, transport) => (accepted, transport),
-        Opened::Http(prefixed, tls) => {
-            Box::pin(http::serve(&inner, prefixed, addresses, tls)).await?
-        }
-    };
-    accepted.seat = Seat::join(seat, accepted.seat);
-    Some(host(&inner, counted, *accepted, transport, handler))
 }

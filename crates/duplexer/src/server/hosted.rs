@@ -127,8 +127,13 @@ where
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
-        let reason = CloseReason::new(code, reason).ok();
-        self.shared.now(|driver, local| driver.start_close(reason.as_ref(), local));
+        self.shared.now(|driver, local| {
+            // A connection that is over, as most are when their handlers return, needs no reason.
+            if driver.conn.state() == State::Open {
+                let reason = CloseReason::new(code, reason).ok();
+                driver.start_close(reason.as_ref(), local);
+            }
+        });
     }
 
     /// Writes what the handler has sent, attends to control frames and deadlines where the handler does not, and gives

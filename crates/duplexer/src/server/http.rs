@@ -122,7 +122,7 @@ async fn upgrade<S>(
         }
     };
     let started = clock::now();
-    let mut accepted = match decide_in_time(inner, asked, addresses, tls).await {
+    let (accepted, response) = match decide_in_time(inner, asked, addresses, tls).await {
         Ok(accepted) => accepted,
         Err(error) => {
             error.report(addresses);
@@ -130,7 +130,6 @@ async fn upgrade<S>(
         }
     };
     took(Role::Server, || clock::now().since(started));
-    let response = std::mem::take(&mut accepted.acceptance.response);
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((accepted, upgraded));
     response.map(|()| Full::default().map_err(|never| match never {}).boxed_unsync())
 }

@@ -53,5 +53,21 @@ impl<S> Inner<S> {
     }
 }
 
+/// Who decides whom the handler gets to see, and what it is told of them.
+pub(crate) enum Authorize<S> {
+    /// Nobody is turned away.
+    Everybody(fn() -> S),
+    /// The user is asked.
+    Ask(Arc<dyn Fn(Request) -> Authorized<S> + Send + Sync>),
+}
+
 type Authorized<S> = Pin<Box<dyn Future<Output = Result<S, Rejection>> + Send>>;
-pub(crate) type Authorize<S> = Arc<dyn Fn(Request) -> Authorized<S> + Send + Sync>;
+
+impl<S> Clone for Authorize<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Everybody(state) => Self::Everybody(*state),
+            Self::Ask(authorize) => Self::Ask(authorize.clone()),
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! Gives an accepted connection to a handler.
 
-use duplexer_proto::Acceptance;
-
 use crate::driver::Driver;
 use crate::handle::Shared;
 use crate::input::Input;
@@ -26,14 +24,14 @@ where
     H: FnOnce(WebSocket, Request<S>) -> F,
     F: Future<Output: HandlerOutcome>,
 {
-    let input = Input::starting_with(&accepted.early);
-    let Acceptance { connection, agreed, .. } = accepted.acceptance;
-    let trace = report::opened(accepted.request.peer(), accepted.request.path(), &agreed);
+    let Accepted { request, connection, agreed, early, seat } = accepted;
+    let input = Input::starting_with(&early);
+    let trace = report::opened(request.peer(), request.path(), &agreed);
     let mut driver = Driver::new(connection, transport, input).on_terms(Some(inner.terms.clone()));
     let traced = trace.is_some();
     driver.trace(trace);
     let shared = Shared::hosted(driver);
-    let tracked = Tracker::socket(counted, &shared, accepted.seat, traced);
+    let tracked = Tracker::socket(counted, &shared, seat, traced);
     let socket = WebSocket::new(shared.clone(), inner.facts.of(agreed));
-    Hosted::new(|| handler(socket, accepted.request), shared, tracked)
+    Hosted::new(|| handler(socket, request), shared, tracked)
 }

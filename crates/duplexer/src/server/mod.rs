@@ -31,6 +31,7 @@ pub(crate) mod tracker;
 mod trust;
 #[cfg(unix)]
 mod unix;
+mod until;
 
 pub use builder::{Server, ServerBuilder};
 pub use forwarded::ForwardedHeaders;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use duplexer_proto::handshake::{self, RequestError};
-use duplexer_proto::{Acceptance, AnswerError, Opening, Role, ServerHandshake, Time, reject};
+use duplexer_proto::handshake::{self, Agreed, RequestError};
+use duplexer_proto::{
+    Acceptance, AnswerError, Connection, Opening, Role, ServerConfig, ServerHandshake, Time, reject,
+};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -21,13 +23,14 @@ use crate::clock;
 use crate::prefixed::Prefixed;
 use crate::server::caps::{Over, Refusing, Seat};
 use crate::server::entry;
-use crate::server::inner::Inner;
+use crate::server::inner::{Authorize, Inner};
 use crate::server::proxy_protocol::{ProxyProtocol, ProxyProtocolError};
 use crate::server::rejection::Rejection;
 use crate::server::report;
 use crate::server::request::{Addresses, Request};
-use crate::server::secure::{self, Unsecured};
+use crate::server::secure::{self, Secured, Unsecured};
 use crate::server::tracker::Phase;
+use crate::server::until::Until;
 use crate::tls::{TlsFault, TlsInfo};
 use crate::transport::Transport;
 use crate::watch::opening::took;
@@ -41,8 +44,10 @@ pub(crate) enum Opened<S> {
 /// A connection that was accepted and has still to be run.
 pub(crate) struct Accepted<S> {
     pub(crate) request: Request<S>,
-    /// The answer to be sent, and the connection.
-    pub(crate) acceptance: Acceptance,
+    /// Open once the answer is sent.
+    pub(crate) connection: Connection,
+    /// What the answer agrees to.
+    pub(crate) agreed: Agreed,
     /// Bytes that the client sent behind its request.
     pub(crate) early: Bytes,
     /// What it is counted as, beside what it was counted as before its request was read.
@@ -73,9 +78,12 @@ pub(crate) async fn open<S>(
         drop(leave);
         None
     };
+    // Boxed once it is asked for, since most openings end in their first poll, and never ask.
+    let dropping = async { Box::pin(inner.tracker.reached(Phase::Dropping)).await };
     tokio::select! {
+        biased;
         opened = opening => opened,
-        () = inner.tracker.reached(Phase::Dropping) => None,
+        () = dropping => None,
     }
 }
 
@@ -118,12 +126,36 @@ impl Parting {
 
 async fn open_in_time<S>(
     inner: &Inner<S>,
-    mut transport: Transport,
+    transport: Transport,
     addresses: &mut Addresses,
     seat: &mut Option<Box<Seat>>,
 ) -> Result<Opened<S>, Box<Refused>> {
     let after = inner.config.limits.open_timeout;
     let started = clock::now();
+    let by = clock::instant(started + after);
+    let (mut transport, tls) = come_in(inner, transport, addresses, seat, started).await?;
+    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
+    let answered = Until::new(by, answer).await;
+    match answered.unwrap_or_else(|| Err(RequestError::TimedOut { after }.into())) {
+        Ok(Answer::Accepted(accepted)) => {
+            took(Role::Server, || clock::now().since(started));
+            Ok(Opened::WebSocket(accepted, transport))
+        }
+        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
+        Err(error) => Err(refused(error, transport)),
+    }
+}
+
+/// Takes a connection that began at `started` as far as its first head: counted, with TLS where that is spoken. A future of its
+/// own, so that what it keeps takes no room while the head is awaited.
+async fn come_in<S>(
+    inner: &Inner<S>,
+    mut transport: Transport,
+    addresses: &mut Addresses,
+    seat: &mut Option<Box<Seat>>,
+    started: Time,
+) -> Result<Secured, Box<Refused>> {
+    let after = inner.config.limits.open_timeout;
     let by = clock::instant(started + after);
     let entered = entry::enter(inner, started);
     if inner.proxies.protocol != ProxyProtocol::Off {
@@ -169,16 +201,7 @@ async fn open_in_time<S>(
         let error = Box::pin(turn_away(inner, &mut transport, by, over, leave)).await;
         return Err(refused(error, transport));
     }
-    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
-    let answered = tokio::time::timeout_at(by, answer).await;
-    match answered.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into())) {
-        Ok(Answer::Accepted(accepted)) => {
-            took(Role::Server, || clock::now().since(started));
-            Ok(Opened::WebSocket(accepted, transport))
-        }
-        Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
-        Err(error) => Err(refused(error, transport)),
-    }
+    Ok((transport, tls))
 }
 
 /// With an answer, where there is somebody to read it.
@@ -205,6 +228,7 @@ async fn read_and_answer<S>(
     addresses: &Addresses,
     tls: Option<&Arc<TlsInfo>>,
 ) -> Result<Answer<S>, OpenError> {
+    // Awaited where it is made: a future that is moved is there twice.
     let asked = read_head(inner, transport, started, |opening, behind| match opening {
         Opening::WebSocket { request, .. } => {
             let request = check(inner, request, *addresses, tls.cloned())?;
@@ -213,12 +237,13 @@ async fn read_and_answer<S>(
         Opening::Plain { received } => Ok(Asked::Plain(received.into())),
         // What a later protocol crate may know is no WebSocket to this one.
         _ => Err(OpenError::NotWebSocket),
-    });
-    match asked.await? {
+    })
+    .await?;
+    match asked {
         Asked::WebSocket { request, early } => {
-            let mut accepted = decide(inner, request).await?;
+            let (mut accepted, answer) = decide(inner, request, in_bytes).await?;
             accepted.early = early;
-            transport.write_all(&accepted.acceptance.response_bytes()).await?;
+            transport.write_all(&answer).await?;
             transport.flush().await?;
             Ok(Answer::Accepted(accepted))
         }
@@ -288,18 +313,54 @@ async fn read_head<S, R>(
     .await
 }
 
+/// What accepts a request: the answer, in some form, and what it opens.
+type Answering<A> =
+    fn(&handshake::Request, &ServerConfig) -> Result<(A, Connection, Agreed), AnswerError>;
+
+/// The answer as bytes.
+fn in_bytes(
+    request: &handshake::Request,
+    config: &ServerConfig,
+) -> Result<(Vec<u8>, Connection, Agreed), AnswerError> {
+    let mut answer = Vec::new();
+    let (connection, agreed) = request.accept_into(config, &mut answer)?;
+    Ok((answer, connection, agreed))
+}
+
+/// The answer for an HTTP stack to send.
+fn as_response(
+    request: &handshake::Request,
+    config: &ServerConfig,
+) -> Result<(Response<()>, Connection, Agreed), AnswerError> {
+    let Acceptance { response, connection, agreed, .. } = request.accept(config)?;
+    Ok((response, connection, agreed))
+}
+
 /// Prepares the answer to a request that [`check`] has found good.
-async fn decide<S>(inner: &Inner<S>, request: Request) -> Result<Box<Accepted<S>>, OpenError> {
-    let asked = request.clone();
-    let judged = async {
-        let seat = entry::seat_behind_proxy(inner, &request)
-            .map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
-        let state = (inner.authorize)(request.clone()).await?;
-        let mut accepted = accept(inner, request, state)?;
-        accepted.seat = seat;
-        Ok(accepted)
+async fn decide<S, A>(
+    inner: &Inner<S>,
+    request: Request,
+    answering: Answering<A>,
+) -> Result<(Box<Accepted<S>>, A), OpenError> {
+    let seat = match entry::seat_behind_proxy(inner, &request) {
+        Ok(seat) => seat,
+        Err(over) => {
+            let error = OpenError::Over(over, inner.caps.refuse());
+            return Err(error.at(request.path().to_owned()));
+        }
     };
-    judged.await.map_err(|error: OpenError| error.at(asked.path().to_owned()))
+    let state = match &inner.authorize {
+        Authorize::Everybody(state) => state(),
+        Authorize::Ask(authorize) => match authorize(request.clone()).await {
+            Ok(state) => state,
+            Err(rejection) => {
+                return Err(OpenError::from(rejection).at(request.path().to_owned()));
+            }
+        },
+    };
+    let (mut accepted, answer) = accept(inner, request, state, answering)?;
+    accepted.seat = seat;
+    Ok((accepted, answer))
 }
 
 /// The part of the judgement that needs no `authorize`.
@@ -322,14 +383,26 @@ pub(crate) fn check<S>(
 }
 
 /// Prepares the answer to a request that was judged well.
-pub(crate) fn accept<S>(
+fn accept<S, A>(
     inner: &Inner<S>,
     request: Request,
     state: S,
-) -> Result<Box<Accepted<S>>, OpenError> {
-    let acceptance = request.handshake().accept(&inner.config)?;
-    let request = request.with(state);
-    Ok(Box::new(Accepted { request, acceptance, early: Bytes::new(), seat: None }))
+    answering: Answering<A>,
+) -> Result<(Box<Accepted<S>>, A), OpenError> {
+    let answered = answering(request.handshake(), &inner.config);
+    let (answer, connection, agreed) =
+        answered.map_err(|error| OpenError::from(error).at(request.path().to_owned()))?;
+    let (request, early) = (request.with(state), Bytes::new());
+    Ok((Box::new(Accepted { request, connection, agreed, early, seat: None }), answer))
+}
+
+/// The same for an HTTP stack, which sends the answer.
+pub(crate) fn accept_for_stack<S>(
+    inner: &Inner<S>,
+    request: Request,
+    state: S,
+) -> Result<(Box<Accepted<S>>, Response<()>), OpenError> {
+    accept(inner, request, state, as_response)
 }
 
 /// Judges a request that an HTTP stack has read, within the time of an opening.
@@ -338,10 +411,10 @@ pub(crate) async fn decide_in_time<S>(
     request: handshake::Request,
     addresses: Addresses,
     tls: Option<Arc<TlsInfo>>,
-) -> Result<Box<Accepted<S>>, OpenError> {
+) -> Result<(Box<Accepted<S>>, Response<()>), OpenError> {
     let after = inner.config.limits.open_timeout;
     let request = check(inner, request, addresses, tls)?;
-    let decided = tokio::time::timeout(after, decide(inner, request)).await;
+    let decided = tokio::time::timeout(after, decide(inner, request, as_response)).await;
     decided.unwrap_or_else(|_| Err(RequestError::TimedOut { after }.into()))
 }
 

@@ -69,6 +69,16 @@ impl Tracker {
         let _ = phases.wait_for(dropping).await;
     }
 
+    /// How far the server is on its way out.
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.now.load(Ordering::Acquire) {
+            SERVING => Phase::Serving,
+            CLOSING => Phase::Closing,
+            _ => Phase::Dropping,
+        }
+    }
+
     /// Whether nobody has begun to shut down.
     pub(crate) fn is_serving(&self) -> bool {
         *self.phase.borrow() == Phase::Serving
@@ -155,11 +165,7 @@ impl SocketGuard {
     /// How far the server is on its way out.
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match self.task.0.now.load(Ordering::Acquire) {
-            SERVING => Phase::Serving,
-            CLOSING => Phase::Closing,
-            _ => Phase::Dropping,
-        }
+        self.task.0.phase()
     }
 }
 

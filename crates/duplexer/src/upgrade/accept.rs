@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-use duplexer_proto::{Acceptance, CloseCode};
+use duplexer_proto::CloseCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -58,9 +58,10 @@ impl<S: Send + Sync + 'static> Server<S> {
             let entered = entry::enter(inner, clock::now());
             let seat = entered.and_then(|entered| entry::sit(inner, addresses, entered));
             let seat = seat.map_err(|over| OpenError::Over(over, inner.caps.refuse()))?;
-            let mut accepted = opening::decide_in_time(inner, request, addresses, None).await?;
+            let decided = opening::decide_in_time(inner, request, addresses, None).await;
+            let (mut accepted, response) = decided?;
             accepted.seat = Seat::join(seat, accepted.seat);
-            Ok(accepted)
+            Ok((accepted, response))
         };
         let decided = tokio::select! {
             biased;
@@ -85,7 +86,7 @@ impl Upgrade {
     {
         let inner = &DEFAULTS.inner;
         let decided = opening::check(inner, self.request, self.addresses, None)
-            .and_then(|request| opening::accept(inner, request, ()));
+            .and_then(|request| opening::accept_for_stack(inner, request, ()));
         let handler = |socket, _: Request| handler(socket);
         answer(inner, inner.tracker.task(), decided, self.addresses, self.connection, handler)
     }
@@ -98,7 +99,7 @@ static DEFAULTS: LazyLock<Server> = LazyLock::new(Server::default);
 fn answer<S, H, F>(
     inner: &Arc<Inner<S>>,
     counted: TaskGuard,
-    decided: Result<Box<Accepted<S>>, OpenError>,
+    decided: Result<(Box<Accepted<S>>, Response<()>), OpenError>,
     addresses: Addresses,
     connection: OnUpgrade,
     handler: H,
@@ -109,8 +110,7 @@ where
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
     match decided {
-        Ok(mut accepted) => {
-            let response = std::mem::take(&mut accepted.acceptance.response);
+        Ok((accepted, response)) => {
             let opening = open(inner.clone(), counted, accepted, connection, handler);
             tokio::spawn(connection::resume(opening));
             response.map(|()| String::new())
@@ -219,8 +219,8 @@ fn judge_late<S>(
 /// Closes a connection that would have been refused.
 async fn close<S>(accepted: Box<Accepted<S>>, transport: Transport, error: &OpenError) {
     let (code, reason) = parting_words(error);
-    let Acceptance { connection, agreed, .. } = accepted.acceptance;
-    let input = Input::starting_with(&accepted.early);
+    let Accepted { connection, agreed, early, .. } = *accepted;
+    let input = Input::starting_with(&early);
     let mut socket = WebSocket::unhosted(connection, transport, input, agreed);
     // The code may be sent and the reason is short.
     let _ = socket.close(code, reason).await;
