@@ -225,6 +225,14 @@ mod tests {
     }
 
     #[test]
+    fn more_lines_than_a_map_holds_are_refused() {
+        // 32,768, whatever the limit on lines is.
+        let many = |lines: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(lines));
+        assert!(read(many(24_000).as_bytes()).is_ok());
+        assert!(matches!(read(many(100_000).as_bytes()), Err(HeadError::TooManyLines { .. })));
+    }
+
+    #[test]
     fn values_share_the_bytes_of_the_head() {
         let headers = read(b"GET / HTTP/1.1\r\nA: value\r\n\r\n").expect("a head");
         let whole: &Bytes = &headers.head.as_ref().expect("it was read").bytes;

@@ -225,16 +225,15 @@ pub(crate) fn header_map(
     head: &Head,
     fields: &[httparse::Header<'_>],
 ) -> Result<HeaderMap, HeadError> {
-    let mut headers = HeaderMap::with_capacity(fields.len());
+    let too_many = |_| HeadError::TooManyLines { lines_max: fields.len() };
+    let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(too_many)?;
     for field in fields {
         let name =
             HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| HeadError::FieldName)?;
         let value = HeaderValue::from_maybe_shared(head.bytes.slice_ref(field.value))
             .map_err(|_| HeadError::FieldValue)?;
         // A map holds 32,768 values, more than any sensible limit lets through.
-        headers
-            .try_append(name, value)
-            .map_err(|_| HeadError::TooManyLines { lines_max: fields.len() })?;
+        headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)
 }
