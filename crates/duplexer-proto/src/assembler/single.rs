@@ -23,14 +23,16 @@ pub(crate) fn single_masked(
     Ok(Message::from_checked(kind, bytes.into()))
 }
 
-#[inline]
+#[inline(always)]
 fn check_whole(kind: MessageKind, payload: &[u8]) -> Result<(), MessageError> {
     match kind {
         MessageKind::Binary => Ok(()),
-        MessageKind::Text => {
-            let mut utf8 = Utf8Check::default();
-            let checked = utf8.push(payload).and_then(|()| utf8.finish());
-            checked.map_err(|_| MessageError::NotUtf8)
-        }
+        MessageKind::Text => check_text(payload),
     }
+}
+
+fn check_text(payload: &[u8]) -> Result<(), MessageError> {
+    let mut utf8 = Utf8Check::default();
+    let checked = utf8.push(payload).and_then(|()| utf8.finish());
+    checked.map_err(|_| MessageError::NotUtf8)
 }
