@@ -7,6 +7,7 @@
 #![forbid(clippy::unwrap_used)]
 
 mod assembler;
+mod assured;
 mod client;
 mod close;
 mod code;

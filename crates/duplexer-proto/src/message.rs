@@ -1,13 +1,13 @@
 //! Whole messages (RFC 6455 §5.6), and what is inside them: text or bytes. Cheap to clone: what is small is copied, the rest shared.
 //!
-//! The one place of this crate that trusts bytes to be UTF-8 without looking again: [`Text`] is only made from a
-//! `str` or from bytes that were checked as they arrived.
+//! [`Text`] is only made from a `str` or from bytes that were checked as they arrived, and trusted to be UTF-8 without another look.
 
 use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::assured;
 use crate::payload::Payload;
 use crate::utf8::InvalidUtf8;
 
@@ -62,7 +62,7 @@ impl Message {
         }
     }
 
-    /// The payload, without a copy where it is longer than 23 bytes.
+    /// The payload, without a copy unless it is kept [in place](Binary).
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
@@ -173,7 +173,8 @@ impl From<Binary> for Message {
     }
 }
 
-/// Shared, immutable bytes that deref to `[u8]`, and turn into [`Bytes`]. Up to 23 of them are kept in place, without an allocation.
+/// Shared, immutable bytes that deref to `[u8]`, and turn into [`Bytes`]. Up to 23 of them (11 where pointers have 32 bits) are kept in
+/// place, without an allocation, where they were copied from a slice or received in one frame that no extension has transformed.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -187,7 +188,7 @@ impl From<Binary> for Message {
 pub struct Binary(Payload);
 
 impl Binary {
-    /// The bytes as they are shared, without a copy where they are more than 23.
+    /// The bytes as they are shared; a copy where they are kept in place.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()
@@ -257,6 +258,24 @@ impl PartialEq<&[u8]> for Binary {
     }
 }
 
+impl<const N: usize> PartialEq<[u8; N]> for Binary {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<Vec<u8>> for Binary {
+    fn eq(&self, other: &Vec<u8>) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<Bytes> for Binary {
+    fn eq(&self, other: &Bytes) -> bool {
+        **self == **other
+    }
+}
+
 impl<const N: usize> PartialEq<&[u8; N]> for Binary {
     fn eq(&self, other: &&[u8; N]) -> bool {
         **self == **other
@@ -269,7 +288,7 @@ impl fmt::Debug for Binary {
     }
 }
 
-/// Shared, immutable UTF-8 text that derefs to `str`. Up to 23 bytes of it are kept in place, without an allocation.
+/// Shared, immutable UTF-8 text that derefs to `str`. Few bytes of it are kept in place, as a [`Binary`]'s are.
 ///
 /// ```
 /// use duplexer_proto::Text;
@@ -287,25 +306,14 @@ impl Text {
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
-        as_str(self.0.as_slice())
+        assured::text(self.0.as_slice())
     }
 
-    /// The UTF-8 bytes, without a copy where they are more than 23.
+    /// The UTF-8 bytes as they are shared; a copy where they are kept in place.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()
     }
-}
-
-/// The bytes of a [`Text`] as a `str`. The safe version would be `str::from_utf8(bytes).expect(…)`: a second look at
-/// every byte of every message that was looked at when it arrived.
-#[allow(unsafe_code, reason = "checked once on arrival; checking again doubles the cost of text")]
-#[inline]
-fn as_str(checked: &[u8]) -> &str {
-    // SAFETY: only `Text::as_str` calls this, with the bytes of a `Text`. Those come from a `str`, from `TryFrom`, which
-    // checks, or from `Message::from_checked_payload`, whose callers in this crate pass bytes that `Utf8Check` has accepted
-    // whole; debug builds check there again.
-    unsafe { std::str::from_utf8_unchecked(checked) }
 }
 
 impl Deref for Text {

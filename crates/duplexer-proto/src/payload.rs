@@ -100,8 +100,9 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// Most bytes that are kept in place: as many as fit where a reference to more would be.
-const SMALL_BYTES_MAX: usize = 23;
+/// Most bytes that are kept in place, 23 on 64 bits: as many as fit where a reference to more would be, beside their number and what
+/// tells the two apart.
+const SMALL_BYTES_MAX: usize = size_of::<Bytes>() - size_of::<usize>() - 1;
 
 #[cfg(test)]
 mod tests {

@@ -207,13 +207,13 @@ fn there_is_exactly_one_valid_host() {
     assert_fault(example_and(line), RequestError::HostRepeated);
     assert_fault(example_and("host: other.example.com"), RequestError::HostRepeated);
     for value in [
-        "", "a b", "h:65536", "h:x", "h/p", "u@h", "h@h:80", "h:x:1", "[::1", "[::1]80", "[]x",
-        ":80", "http://h", "\u{e4}",
+        "", "a b", "h:65536", "h:x", "h:+80", "h/p", "u@h", "h@h:80", "h:x:1", "[::1", "[::1]80",
+        "[]x", "[]", "[h]", "[v.a]", "h[1]", ":80", "http://h", "\u{e4}",
     ] {
         assert_fault(example(line, &format!("Host: {value}")), RequestError::HostInvalid);
     }
     assert_eq!(request(example(line, "Host:\t[::1]:8080  ")).host(), "[::1]:8080");
-    for value in ["h", "h:", "h:0", "[::1]", "[::1]:", "192.0.2.1:65535"] {
+    for value in ["h", "h:", "h:0", "[::1]", "[::1]:", "[v1.a:b]:80", "192.0.2.1:65535"] {
         assert_eq!(request(example(line, &format!("Host: {value}"))).host(), value);
     }
 }

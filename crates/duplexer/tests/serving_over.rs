@@ -70,6 +70,59 @@ async fn a_connection_is_served_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_a_101_that_has_begun_no_other_answer_stands() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    // A client that takes a few bytes of its answer in the time that an opening has.
+    let (ours, mut theirs) = tokio::io::duplex(10);
+    let server = Server::default();
+    let serving = tokio::spawn(async move {
+        server.serve_over(ours, Addresses::default(), echo).await;
+    });
+    theirs.write_all(format!("{REQUEST}\r\n").as_bytes()).await.expect("it reads");
+    // The deadline has passed, and what is said to who is refused would still be on its way.
+    tokio::time::sleep(duplexer::Limits::default().open_timeout + Duration::from_secs(1)).await;
+    let mut heard = String::new();
+    theirs.read_to_string(&mut heard).await.expect("text");
+    assert_eq!(heard, "HTTP/1.1 1");
+    until(serving).await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_is_always_busy_is_dropped_after_the_grace() {
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let server = Server::builder()
+        .authorize(move |_: Request| {
+            asked.send(()).expect("the test runs");
+            // Uses up what tokio lets one poll do.
+            std::future::poll_fn(|cx| {
+                while let Poll::Ready(progress) = tokio::task::coop::poll_proceed(cx) {
+                    progress.made_progress();
+                }
+                Poll::<Result<(), duplexer::Rejection>>::Pending
+            })
+        })
+        .build();
+    let (ours, mut peer) = pipe();
+    let of = server.clone();
+    tokio::spawn(async move { of.serve_over(ours, Addresses::default(), echo).await });
+    peer.sends_bytes(format!("{REQUEST}\r\n")).await;
+    asks.recv().await.expect("it is asked");
+    // Time stands still while somebody is busy.
+    let shutdown = server.shutdown(Duration::ZERO);
+    let busy = std::time::Instant::now();
+    let shutdown = async {
+        tokio::pin!(shutdown);
+        std::future::poll_fn(|cx| {
+            assert!(busy.elapsed() < LONG, "nobody heeds the shutdown");
+            cx.waker().wake_by_ref();
+            shutdown.as_mut().poll(cx)
+        })
+        .await;
+    };
+    shutdown.await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_servers_settings_count() {
     let server = Server::builder().subprotocols(["chat"]).build();
     let offer = "Sec-WebSocket-Protocol: chat\r\n";

@@ -276,6 +276,7 @@ impl Queue {
 
 /// Keeps empty segments for another queue.
 fn give_segments(mut empty: Box<Segments>, scratch: &mut Scratch) {
+    debug_assert!(empty.waiting.is_empty() && empty.bytes == 0 && empty.pong_due.is_none());
     let Spare(spare) = scratch.part();
     if spare.len() < SPARE_MAX && empty.waiting.capacity() <= SPARE_CAPACITY_MAX {
         empty.inside_frame = false;
@@ -322,3 +323,66 @@ const CUT_BYTES_MIN: usize = 16 << 10;
 const JUMP_BYTES_MIN: usize = 16 << 10;
 /// Control frames that wait ahead of data, from which on pings are no longer answered one by one.
 const CONTROLS_AHEAD_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Opcode, Rsv};
+
+    const FRAME: Frame = Frame { fin: true, rsv: Rsv::EMPTY, opcode: Opcode::Binary, mask: None };
+
+    fn large(queue: &mut Queue, messages: usize, scratch: &mut Scratch) {
+        for _ in 0..messages {
+            queue.push(FRAME, vec![7; REFERENCE_BYTES_MIN].into(), scratch);
+        }
+    }
+
+    fn written(queue: &mut Queue, scratch: &mut Scratch) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let filled = queue.slices(&mut slices);
+        let bytes =
+            slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>();
+        queue.wrote(bytes.len(), scratch);
+        bytes
+    }
+
+    #[test]
+    fn segments_that_were_used_before_are_as_new() {
+        let mut scratch = Scratch::new(|| [0; 4]);
+        let mut first = Queue::default();
+        large(&mut first, 2, &mut scratch);
+        // Inside the second frame, of which the header is gone.
+        first.wrote(REFERENCE_BYTES_MIN + 4 + 4, &mut scratch);
+        assert_eq!(first.len(), REFERENCE_BYTES_MIN);
+        written(&mut first, &mut scratch);
+        assert_eq!(scratch.part::<Spare>().0.len(), 1);
+
+        let (mut again, mut new) = (Queue::default(), Queue::default());
+        large(&mut again, 8, &mut scratch);
+        assert_eq!(scratch.part::<Spare>().0.len(), 0);
+        large(&mut new, 8, &mut Scratch::new(|| [0; 4]));
+        for queue in [&mut again, &mut new] {
+            queue.push_control(Frame { opcode: Opcode::Ping, ..FRAME }, b"ahead", &mut scratch);
+        }
+        assert_eq!(written(&mut again, &mut scratch), written(&mut new, &mut scratch));
+    }
+
+    #[test]
+    fn so_many_empty_segments_are_kept_and_none_that_have_grown() {
+        let mut scratch = Scratch::new(|| [0; 4]);
+        let mut queues: Vec<_> = (0..=SPARE_MAX).map(|_| Queue::default()).collect();
+        for queue in &mut queues {
+            large(queue, 1, &mut scratch);
+        }
+        for queue in &mut queues {
+            written(queue, &mut scratch);
+        }
+        assert_eq!(scratch.part::<Spare>().0.len(), SPARE_MAX);
+        scratch.part::<Spare>().0.clear();
+        for (messages, kept) in [(SPARE_CAPACITY_MAX / 2, 1), (SPARE_CAPACITY_MAX / 2 + 1, 0)] {
+            large(&mut queues[0], messages, &mut scratch);
+            written(&mut queues[0], &mut scratch);
+            assert_eq!(scratch.part::<Spare>().0.drain(..).count(), kept);
+        }
+    }
+}

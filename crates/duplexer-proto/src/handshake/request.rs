@@ -1,6 +1,7 @@
 //! A server's judgement of an opening handshake's request (RFC 6455 §4.2.1): a head in, what was
 //! asked or the rule that was broken out. Answers nothing and opens nothing.
 
+use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -301,15 +302,33 @@ where
 /// Whether this is a host, perhaps with a port, and nothing else (RFC 9110 §7.2).
 fn is_host(authority: &Authority) -> bool {
     let text = authority.as_str();
-    let host_bytes = match text.as_bytes() {
-        [b'[', rest @ ..] => rest.iter().position(|&byte| byte == b']').map_or(0, |at| at + 2),
-        bytes => bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len()),
+    let (is_host, rest) = match text.strip_prefix('[') {
+        Some(literal) => {
+            let Some((literal, rest)) = literal.split_once(']') else { return false };
+            (literal.parse::<Ipv6Addr>().is_ok() || is_future_address(literal), rest)
+        }
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (!host.is_empty() && !host.contains(['@', '[', ']']), rest)
+        }
     };
-    let (host, port) = text.split_at(host_bytes);
-    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
-    !host.is_empty()
-        && !host.contains('@')
-        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    // `parse` takes a sign as well.
+    let is_port = |port: &str| {
+        port.is_empty()
+            || (port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    is_host && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+}
+
+/// `IPvFuture` of RFC 3986 §3.2.2, whose characters are those of an authority already.
+fn is_future_address(literal: &str) -> bool {
+    let versioned = literal.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+    versioned.is_some_and(|(version, address)| {
+        !version.is_empty()
+            && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && !address.is_empty()
+            && !address.contains(['@', '[', ']'])
+    })
 }
 
 /// A request is no valid opening handshake (RFC 6455 §4.2.1).

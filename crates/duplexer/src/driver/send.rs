@@ -78,10 +78,8 @@ impl Driver {
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<bool> {
-        let limits = self.conn.limits();
-        let little = limits.queue_bytes_high.min(limits.queue_bytes_max.saturating_sub(1));
-        let room = self.conn.queued_bytes() <= little && !self.stuffed && !self.conn.is_writing();
-        if room && self.may_send() {
+        let little = !self.stuffed && self.conn.queued_bytes() <= self.queue_mark();
+        if little && !self.conn.is_writing() && self.may_send() {
             return Poll::Ready(true);
         }
         self.poll_less_queued(exclusive, cx, local)
@@ -100,10 +98,7 @@ impl Driver {
                 return Poll::Ready(false);
             }
             let queued = self.conn.queued_bytes();
-            let limits = self.conn.limits();
-            let mark = if self.stuffed { limits.queue_bytes_low } else { limits.queue_bytes_high };
-            // Whatever the settings, who was told of room finds some.
-            let mark = mark.min(limits.queue_bytes_max.saturating_sub(1));
+            let mark = self.queue_mark();
             let busy = exclusive && self.conn.is_writing();
             if queued <= mark && !busy {
                 self.stuffed = false;
@@ -118,6 +113,15 @@ impl Driver {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Most bytes in the queue that let another message in.
+    #[inline]
+    fn queue_mark(&self) -> usize {
+        let limits = self.conn.limits();
+        let mark = if self.stuffed { limits.queue_bytes_low } else { limits.queue_bytes_high };
+        // Whatever the settings, who was told of room finds some.
+        mark.min(limits.queue_bytes_max.saturating_sub(1))
     }
 
     /// Whether a message may be queued at all.

@@ -46,7 +46,12 @@ where
                             "accepted"
                         );
                         let handler = handler.clone();
-                        tokio::spawn(connection::run(inner.clone(), transport, addresses, handler));
+                        let task = connection::run(inner.clone(), transport, addresses, handler);
+                        // It is counted now: a shutdown that has begun since either waits for it or is seen here.
+                        if inner.tracker.phase() != Phase::Serving {
+                            return Ok(());
+                        }
+                        tokio::spawn(task);
                     }
                     Err(error) => tracing::debug!(%error, "a connection is gone already"),
                 }
@@ -169,6 +174,56 @@ mod tests {
             assert_eq!(Failed::of(&error), Failed::Listener, "{error}");
         }
         assert_eq!(Failed::of(&io::Error::other("gone")), Failed::Listener);
+    }
+
+    #[tokio::test]
+    async fn who_connects_before_a_shutdown_and_is_not_accepted_by_then_is_not_served() {
+        use std::io::{Read as _, Write as _};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::task::{Context, Poll, Wake, Waker};
+
+        use tokio::net::TcpListener;
+
+        use crate::server::builder::Server;
+
+        #[derive(Default)]
+        struct Woken(AtomicBool);
+
+        impl Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Release);
+            }
+        }
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let server = Server::default();
+        let handler = |_: WebSocket, _| async {};
+        let mut serving = Box::pin(serve(server.inner.clone(), listener, handler));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert!(serving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        client.write_all(request).expect("there is room");
+        while !woken.0.load(Ordering::Acquire) {
+            tokio::task::yield_now().await;
+        }
+        server.shutdown(Duration::from_secs(10)).await;
+        let ended = serving.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(matches!(ended, Poll::Ready(Ok(()))), "{ended:?}");
+        assert_eq!(server.connections(), 0);
+        client.set_read_timeout(Some(Duration::from_secs(10))).expect("it is open");
+        let told = tokio::task::spawn_blocking(move || {
+            let mut told = Vec::new();
+            // A reset is fine.
+            let _ = client.read_to_end(&mut told);
+            told
+        });
+        // The listener goes with the future, and who is in its queue.
+        drop(serving);
+        assert_eq!(told.await.expect("no panic"), b"");
     }
 
     #[cfg(target_os = "linux")]

@@ -17,6 +17,7 @@ use duplexer_proto::{
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -78,8 +79,9 @@ pub(crate) async fn open<S>(
         drop(leave);
         None
     };
-    // Boxed once it is asked for, since most openings end in their first poll, and never ask.
-    let dropping = async { Box::pin(inner.tracker.reached(Phase::Dropping)).await };
+    // Boxed once it is asked for, since an opening whose head is there ends in its first poll, and never asks. Heard also when the opening
+    // has used up what tokio lets one poll do.
+    let dropping = async { Box::pin(unconstrained(inner.tracker.reached(Phase::Dropping))).await };
     tokio::select! {
         biased;
         opened = opening => opened,
@@ -134,7 +136,9 @@ async fn open_in_time<S>(
     let started = clock::now();
     let by = clock::instant(started + after);
     let (mut transport, tls) = come_in(inner, transport, addresses, seat, started).await?;
-    let answer = read_and_answer(inner, &mut transport, started, addresses, tls.as_ref());
+    let mut answers = false;
+    let answer =
+        read_and_answer(inner, &mut transport, started, addresses, tls.as_ref(), &mut answers);
     let answered = Until::new(by, answer).await;
     match answered.unwrap_or_else(|| Err(RequestError::TimedOut { after }.into())) {
         Ok(Answer::Accepted(accepted)) => {
@@ -142,6 +146,8 @@ async fn open_in_time<S>(
             Ok(Opened::WebSocket(accepted, transport))
         }
         Ok(Answer::Plain(before)) => Ok(Opened::Http(Prefixed { before, transport }, tls)),
+        // Behind an answer that has begun no other one may stand.
+        Err(error) if answers => Err(error.into()),
         Err(error) => Err(refused(error, transport)),
     }
 }
@@ -221,12 +227,14 @@ enum Answer<S> {
     Plain(Bytes),
 }
 
+/// Sets `answers` before the first byte of the 101.
 async fn read_and_answer<S>(
     inner: &Inner<S>,
     transport: &mut Transport,
     started: Time,
     addresses: &Addresses,
     tls: Option<&Arc<TlsInfo>>,
+    answers: &mut bool,
 ) -> Result<Answer<S>, OpenError> {
     // Awaited where it is made: a future that is moved is there twice.
     let asked = read_head(inner, transport, started, |opening, behind| match opening {
@@ -243,6 +251,7 @@ async fn read_and_answer<S>(
         Asked::WebSocket { request, early } => {
             let (mut accepted, answer) = decide(inner, request, in_bytes).await?;
             accepted.early = early;
+            *answers = true;
             transport.write_all(&answer).await?;
             transport.flush().await?;
             Ok(Answer::Accepted(accepted))

@@ -38,9 +38,10 @@ impl Tracker {
         Arc::new(Self { phase, now, sockets, tasks: AtomicUsize::new(0) })
     }
 
-    /// Counts a task until the guard is dropped.
+    /// Counts a task until the guard is dropped. Who looks at the phase after that sees a shutdown that does not wait for the task: counts
+    /// and phases are in one order for all threads.
     pub(crate) fn task(self: &Arc<Self>) -> TaskGuard {
-        self.tasks.fetch_add(1, Ordering::Relaxed);
+        self.tasks.fetch_add(1, Ordering::SeqCst);
         TaskGuard(self.clone())
     }
 
@@ -72,7 +73,7 @@ impl Tracker {
     /// How far the server is on its way out.
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match self.now.load(Ordering::Acquire) {
+        match self.now.load(Ordering::SeqCst) {
             SERVING => Phase::Serving,
             CLOSING => Phase::Closing,
             _ => Phase::Dropping,
@@ -98,7 +99,7 @@ impl Tracker {
     /// Tells everything that runs what is to be done; there is no way back to an earlier phase. Hosts look when they are woken, in their own polls: from here no
     /// connection is locked.
     fn enter(&self, phase: Phase) {
-        self.now.fetch_max(phase as u8, Ordering::Release);
+        self.now.fetch_max(phase as u8, Ordering::SeqCst);
         self.phase.send_if_modified(|now| {
             let later = (*now as u8) < phase as u8;
             if later {
@@ -116,7 +117,7 @@ impl Tracker {
     /// Ends when no task runs.
     async fn idle(&self) {
         let mut phases = self.phase.subscribe();
-        while self.tasks.load(Ordering::Acquire) > 0 {
+        while self.tasks.load(Ordering::SeqCst) > 0 {
             // Tasks that end say so with a change that changes nothing.
             let _ = phases.changed().await;
         }
