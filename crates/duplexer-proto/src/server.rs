@@ -201,8 +201,7 @@ impl Request {
         subprotocol: Option<&str>,
         headers: &HeaderMap,
     ) -> Result<Acceptance, AnswerError> {
-        let of_config = || find_reserved(&config.headers);
-        if let Some(name) = find_reserved(headers).map(|name| of_config().unwrap_or(name)) {
+        if let Some(name) = find_reserved(headers) {
             return Err(AnswerError::HeaderReserved { name });
         }
         let (connection, agreed) = self.agree(config, subprotocol)?;

@@ -123,7 +123,6 @@ impl Input {
         }
     }
 
-    #[inline]
     fn borrow(&mut self, local: &mut Local) {
         let mut bytes = local.take_buffer();
         let unread = &self.bytes[self.range()];

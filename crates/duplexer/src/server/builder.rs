@@ -27,7 +27,7 @@ use crate::server::origin::Origins;
 use crate::server::rejection::Rejection;
 use crate::server::request::{Addresses, Request};
 use crate::server::service::{self, HttpService};
-use crate::server::tracker::Tracker;
+use crate::server::tracker::{Phase, Tracker};
 use crate::socket::WebSocket;
 use crate::terms::Terms;
 use crate::tls::ServerTls;
@@ -120,7 +120,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         H: FnOnce(WebSocket, Request<S>) -> F,
         F: Future<Output: HandlerOutcome>,
     {
-        if !self.inner.tracker.is_serving() {
+        if self.inner.tracker.phase() != Phase::Serving {
             return;
         }
         let transport = Transport::other(io);

@@ -80,11 +80,6 @@ impl Tracker {
         }
     }
 
-    /// Whether nobody has begun to shut down.
-    pub(crate) fn is_serving(&self) -> bool {
-        *self.phase.borrow() == Phase::Serving
-    }
-
     /// Closes everything with 1001, and drops what is left after `grace`. Dropped, it leaves the closing as it is; another
     /// call counts its own grace.
     pub(crate) async fn shutdown(&self, grace: Duration) {
