@@ -33,7 +33,15 @@ fn mask_long(bytes: &mut [u8], key: [u8; 4]) {
 
 /// Returns what [`mask`] makes of `bytes`, the first of which stands at the beginning of a payload, and leaves them as
 /// they are.
+#[inline]
 pub(crate) fn masked(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
+    if key == [0; 4] {
+        return bytes.to_vec();
+    }
+    if bytes.len() < LONG_BYTES_MIN { masked_words(bytes, key) } else { masked_long(bytes, key) }
+}
+
+fn masked_long(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
     match Wide::here() {
         Some(wide) => wide.run(move || masked_words(bytes, key)),
         None => masked_words(bytes, key),
@@ -60,14 +68,13 @@ fn mask_words(bytes: &mut [u8], key: [u8; 4]) {
 
 #[inline(always)]
 fn masked_words(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let (blocks, tail) = bytes.as_chunks::<64>();
-    let mut copy = Vec::with_capacity(bytes.len().div_ceil(64));
-    copy.extend(blocks.iter().map(|block| {
+    let (blocks, tail) = bytes.as_chunks::<128>();
+    let mut copy = Vec::with_capacity(bytes.len());
+    for block in blocks {
         let mut block = *block;
         mask_words(&mut block, key);
-        block
-    }));
-    let mut copy = copy.into_flattened();
+        copy.extend_from_slice(&block);
+    }
     let whole_blocks = copy.len();
     copy.extend_from_slice(tail);
     mask_words(&mut copy[whole_blocks..], key);

@@ -62,6 +62,15 @@ impl Message {
         }
     }
 
+    /// The payload as it is kept.
+    #[inline]
+    pub(crate) const fn payload(&self) -> &Payload {
+        match self {
+            Self::Text(text) => &text.0,
+            Self::Binary(bytes) => &bytes.0,
+        }
+    }
+
     /// The payload, without a copy unless it is kept [in place](Binary).
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
@@ -98,14 +107,9 @@ impl Message {
         Self::from_checked_payload(kind, bytes.into())
     }
 
-    /// The same from a copy of the bytes.
+    /// The same with its payload.
     #[inline]
-    pub(crate) fn from_checked_slice(kind: MessageKind, bytes: &[u8]) -> Self {
-        Self::from_checked_payload(kind, bytes.into())
-    }
-
-    #[inline]
-    fn from_checked_payload(kind: MessageKind, payload: Payload) -> Self {
+    pub(crate) fn from_checked_payload(kind: MessageKind, payload: Payload) -> Self {
         match kind {
             MessageKind::Text => {
                 debug_assert!(std::str::from_utf8(payload.as_slice()).is_ok());

@@ -7,21 +7,96 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
+use crate::mask::masked;
+
 /// Immutable bytes, cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Payload {
-    /// `len` bytes, in place.
-    Small { len: u8, bytes: [u8; SMALL_BYTES_MAX] },
+    /// In place.
+    Small(Small),
     /// By reference.
     Shared(Bytes),
 }
 
+/// Few bytes, and in the last place how many. Behind them stands anything.
+#[derive(Clone)]
+pub(crate) struct Small([u8; SMALL_BYTES_MAX + 1]);
+
+impl Small {
+    /// What [`mask`](crate::mask()) makes of `bytes`, where they are so few.
+    ///
+    /// In words, since a processor waits long for bytes that it has just written in other portions than it reads them in.
+    #[inline]
+    fn masked(bytes: &[u8], key: [u8; 4]) -> Option<Self> {
+        if bytes.len() > SMALL_BYTES_MAX {
+            return None;
+        }
+        let key = u64::from(u32::from_le_bytes(key));
+        let mut masked = [0; 24];
+        for (place, word) in masked.as_chunks_mut().0.iter_mut().zip(words(bytes)) {
+            *place = (word ^ (key << 32 | key)).to_le_bytes();
+        }
+        let mut small = *masked.first_chunk().expect("as many as fit are no more than three words");
+        small[SMALL_BYTES_MAX] = u8::try_from(bytes.len()).ok()?;
+        Some(Self(small))
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.0[..usize::from(self.0[SMALL_BYTES_MAX])]
+    }
+}
+
+/// At most 23 bytes in words, the first byte lowest, and zeros.
+#[inline]
+fn words(bytes: &[u8]) -> [u64; 3] {
+    let Some((first, rest)) = bytes.split_first_chunk() else { return [part(bytes), 0, 0] };
+    let first = u64::from_le_bytes(*first);
+    let Some((second, rest)) = rest.split_first_chunk() else { return [first, part(rest), 0] };
+    [first, u64::from_le_bytes(*second), part(rest)]
+}
+
+/// Less than eight bytes as the low part of a word. Some are taken twice.
+#[inline]
+fn part(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+        return first | last << (8 * (len - 4));
+    }
+    let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
+    if len == 0 { 0 } else { byte(0) | byte(len / 2) | byte(len - 1) }
+}
+
 impl Payload {
+    /// A copy of what [`mask`](crate::mask()) makes of the bytes.
+    #[inline]
+    pub(crate) fn masked(bytes: &[u8], key: [u8; 4]) -> Self {
+        match Small::masked(bytes, key) {
+            Some(small) => Self::Small(small),
+            None => Self::Shared(masked(bytes, key).into()),
+        }
+    }
+
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Small { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Small(small) => small.as_slice(),
             Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Appends the bytes to `output`.
+    #[inline]
+    pub(crate) fn append_to(&self, output: &mut Vec<u8>) {
+        match self {
+            Self::Small(small) => {
+                // All words, since their number is known, and then as many bytes as there are.
+                let end = output.len() + small.as_slice().len();
+                output.extend_from_slice(&small.0);
+                output.truncate(end);
+            }
+            Self::Shared(bytes) => output.extend_from_slice(bytes),
         }
     }
 
@@ -32,7 +107,7 @@ impl Payload {
 
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
-            Self::Small { len, bytes } => Bytes::copy_from_slice(&bytes[..usize::from(len)]),
+            Self::Small(small) => Bytes::copy_from_slice(small.as_slice()),
             Self::Shared(bytes) => bytes,
         }
     }
@@ -40,7 +115,7 @@ impl Payload {
 
 impl Default for Payload {
     fn default() -> Self {
-        Self::Small { len: 0, bytes: [0; SMALL_BYTES_MAX] }
+        Self::Small(Small([0; _]))
     }
 }
 
@@ -48,14 +123,7 @@ impl Default for Payload {
 impl From<&[u8]> for Payload {
     #[inline]
     fn from(bytes: &[u8]) -> Self {
-        match u8::try_from(bytes.len()) {
-            Ok(len) if bytes.len() <= SMALL_BYTES_MAX => {
-                let mut small = [0; SMALL_BYTES_MAX];
-                small[..bytes.len()].copy_from_slice(bytes);
-                Self::Small { len, bytes: small }
-            }
-            _ => Self::Shared(Bytes::copy_from_slice(bytes)),
-        }
+        Self::masked(bytes, [0; 4])
     }
 }
 
@@ -119,7 +187,7 @@ mod tests {
             let bytes: Vec<u8> = (1..).take(len).collect();
             let (copied, shared) =
                 (Payload::from(&bytes[..]), Payload::from(Bytes::from(bytes.clone())));
-            assert_eq!(matches!(copied, Payload::Small { .. }), len <= SMALL_BYTES_MAX);
+            assert_eq!(matches!(copied, Payload::Small(_)), len <= SMALL_BYTES_MAX);
             assert_eq!(copied, shared);
             assert_eq!(copied.cmp(&shared), Ordering::Equal);
             assert_eq!(format!("{copied:?}"), format!("{:?}", Bytes::from(bytes.clone())));
@@ -131,6 +199,21 @@ mod tests {
             assert_eq!(of(&copied), of(&shared));
             assert_eq!(copied.clone().as_slice(), bytes);
             assert_eq!(copied.into_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_masked_copy_is_what_masking_in_place_makes() {
+        for key in [[0; 4], [0x37, 0xfa, 0x21, 0x3d]] {
+            for len in 0..=SMALL_BYTES_MAX + 2 {
+                let mut bytes: Vec<u8> = (1..).take(len).collect();
+                let copy = Payload::masked(&bytes, key);
+                crate::mask(&mut bytes, key, 0);
+                assert_eq!(copy.as_slice(), bytes, "{key:?}, {len}");
+                let mut appended = b"before".to_vec();
+                copy.append_to(&mut appended);
+                assert_eq!(appended, [b"before", &bytes[..]].concat(), "{key:?}, {len}");
+            }
         }
     }
 

@@ -14,4 +14,4 @@ pub(crate) use assemble::{Assembler, Context};
 pub use bound::MessageError;
 pub use delivery::Delivery;
 pub(crate) use delivery::{Piece, Place};
-pub(crate) use single::{single_frame, single_masked};
+pub(crate) use single::single_frame;

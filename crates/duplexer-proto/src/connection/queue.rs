@@ -8,7 +8,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use crate::frame::{Frame, Header, frame_bytes, write_frame};
+use crate::frame::{Frame, Header, frame_bytes, write_frame, write_frame_with};
 use crate::mask::{mask, masked};
 use crate::message::Message;
 use crate::payload::Payload;
@@ -77,7 +77,7 @@ impl Queue {
     /// Appends a frame whose payload is copied.
     #[inline]
     pub(crate) fn push_copied(&mut self, frame: Frame, payload: &[u8], scratch: &mut Scratch) {
-        self.tail_with(scratch, |tail| write_frame(tail, frame, payload));
+        write_frame(self.tail_with_room(scratch), frame, payload);
     }
 
     /// Appends a frame whose payload is held by reference where it is large.
@@ -93,7 +93,8 @@ impl Queue {
     #[inline]
     pub(crate) fn push_message(&mut self, frame: Frame, message: Message, scratch: &mut Scratch) {
         if message.len() < REFERENCE_BYTES_MIN {
-            return self.push_copied(frame, message.as_bytes(), scratch);
+            let (tail, payload) = (self.tail_with_room(scratch), message.payload());
+            return write_frame_with(tail, frame, payload.len(), |tail| payload.append_to(tail));
         }
         self.push_referenced(frame, message.into_bytes(), scratch);
     }
@@ -120,7 +121,7 @@ impl Queue {
     /// Appends a frame that was encoded elsewhere.
     pub(crate) fn push_encoded(&mut self, frame: &Bytes, scratch: &mut Scratch) {
         if frame.len() < REFERENCE_BYTES_MIN {
-            return self.tail_with(scratch, |tail| tail.extend_from_slice(frame));
+            return self.tail_with_room(scratch).extend_from_slice(frame);
         }
         self.seal_tail(scratch);
         self.push_segment(frame.clone().into(), true, scratch);
@@ -249,11 +250,13 @@ impl Queue {
         ends.map_or(waiting.len(), |at| at + 1)
     }
 
-    fn tail_with(&mut self, scratch: &mut Scratch, write: impl FnOnce(&mut Vec<u8>)) {
+    /// The tail, with capacity for some frames.
+    #[inline]
+    fn tail_with_room(&mut self, scratch: &mut Scratch) -> &mut Vec<u8> {
         if self.tail.capacity() == 0 {
             self.tail = scratch.take_buffer();
         }
-        write(&mut self.tail);
+        &mut self.tail
     }
 
     fn seal_tail(&mut self, scratch: &mut Scratch) {

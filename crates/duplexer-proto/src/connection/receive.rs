@@ -4,14 +4,13 @@ use std::ops::Range;
 
 use bytes::BufMut;
 
-use crate::assembler::{Context, Delivery, Piece, Place, single_frame, single_masked};
+use crate::assembler::{Context, Delivery, Piece, Place, single_frame};
 use crate::close::CloseReason;
 use crate::connection::endpoint::Connection;
 use crate::connection::event::{Chunk, Event, Received};
 use crate::connection::fault::Fault;
 use crate::connection::state::State;
 use crate::frame::{FrameError, Header, Opcode, Single};
-use crate::mask::mask;
 use crate::message::{Message, MessageKind};
 use crate::recycle::LARGE_BYTES_MIN;
 use crate::scratch::Scratch;
@@ -106,7 +105,7 @@ impl Connection {
     /// assert_eq!(client.receive_single(&mut input[7..]), None); // a pong
     /// ```
     #[inline]
-    pub fn receive_single(&mut self, input: &mut [u8]) -> Option<(usize, Message)> {
+    pub fn receive_single(&mut self, input: &[u8]) -> Option<(usize, Message)> {
         let between = !self.decoder.in_frame && !self.assembler.is_open();
         if !between || self.machine.state() != State::Open {
             return None;
@@ -117,19 +116,8 @@ impl Connection {
             return None;
         }
         let end = payload.end;
-        let payload = &mut input[payload];
-        if payload.len() >= COPY_MASKED_BYTES_MIN {
-            // `receive` judges what is no text.
-            let message = single_masked(kind, payload, key).ok()?;
-            self.liveness.heard();
-            return Some((end, message));
-        }
-        mask(payload, key, 0);
-        let Ok(message) = single_frame(kind, payload) else {
-            // Left as it was found, for `receive` to judge.
-            mask(payload, key, 0);
-            return None;
-        };
+        // What is no text is for `receive` to judge.
+        let message = single_frame(kind, &input[payload], key).ok()?;
         self.liveness.heard();
         Some((end, message))
     }
@@ -252,8 +240,9 @@ impl Connection {
                     return Err(FrameError::FrameTooBig { len, max }.into());
                 }
                 if let (Some(end), Some(kind)) = (whole, self.single(&header, delivery)) {
-                    let range = self.unmask_whole(&header, used + len..end, input);
-                    return Ok((end, Found::Message(single_frame(kind, &input[range])?)));
+                    let key = header.mask.unwrap_or_default();
+                    let message = single_frame(kind, &input[used + len..end], key)?;
+                    return Ok((end, Found::Message(message)));
                 }
                 self.assembler.begin(&header, &self.limits)?;
                 self.decoder.begin(&header);
@@ -368,7 +357,3 @@ impl Connection {
         })
     }
 }
-
-/// From this length on a payload is unmasked while it is copied. A shorter one is in the first-level cache between two passes, and
-/// its copy has no byte too many.
-const COPY_MASKED_BYTES_MIN: usize = 2 << 10;

@@ -1,6 +1,6 @@
 //! Writes outgoing frames: header, payload, mask. Appends to a buffer and decides nothing.
 
-use crate::frame::header::{Header, Opcode, Rsv};
+use crate::frame::header::{HEADER_BYTES_MAX, Header, Opcode, Rsv};
 use crate::mask::mask;
 
 /// What a frame says about itself, all but its payload.
@@ -23,10 +23,22 @@ impl Frame {
 /// Appends a frame to `output`.
 #[inline]
 pub(crate) fn write_frame(output: &mut Vec<u8>, frame: Frame, payload: &[u8]) {
-    output.reserve(payload.len() + 14);
-    frame.header(payload.len()).write(output);
+    write_frame_with(output, frame, payload.len(), |output| output.extend_from_slice(payload));
+}
+
+/// The same, the `len` bytes of the payload being appended by `write`.
+// In place, since `write` is.
+#[inline(always)]
+pub(crate) fn write_frame_with(
+    output: &mut Vec<u8>,
+    frame: Frame,
+    len: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
+    output.reserve(HEADER_BYTES_MAX + len);
+    frame.header(len).write(output);
     let start = output.len();
-    output.extend_from_slice(payload);
+    write(output);
     if let Some(key) = frame.mask {
         mask(&mut output[start..], key, 0);
     }

@@ -231,6 +231,10 @@ impl Header {
     }
 
     fn write_long(&self, output: &mut Vec<u8>) {
+        if let (len @ 126..=0xffff, None) = (self.payload_len, self.mask) {
+            let [low, high, ..] = len.to_le_bytes();
+            return output.extend_from_slice(&[self.first_byte(), 126, high, low]);
+        }
         let mut bytes = [0; HEADER_BYTES_MAX];
         let len = self.encode(&mut bytes);
         output.extend_from_slice(&bytes[..len]);
@@ -383,4 +387,4 @@ impl std::error::Error for FrameError {}
 /// Longest payload of a control frame (RFC 6455 §5.5).
 const CONTROL_BYTES_MAX: u8 = 125;
 /// Two bytes, eight of length, four of key.
-const HEADER_BYTES_MAX: usize = 14;
+pub(crate) const HEADER_BYTES_MAX: usize = 14;

@@ -5,5 +5,5 @@ mod encoder;
 mod header;
 
 pub(crate) use decoder::{Decoder, Single};
-pub(crate) use encoder::{Frame, frame_bytes, write_frame};
+pub(crate) use encoder::{Frame, frame_bytes, write_frame, write_frame_with};
 pub use header::{FrameError, Header, Opcode, Rsv};
