@@ -1,7 +1,6 @@
 //! A message encoded once and sent to many (the server's side, where nothing is masked): the plain frame, and one
 //! transformed frame for each way in which connections would encode it alike. Connections hold references.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -42,33 +41,37 @@ impl Prepared {
         &self.0.message
     }
 
-    /// The whole unmasked frame for a connection with `chain`, of which `active` would transform it; `None`
-    /// when such a connection's encoding cannot be shared.
-    pub(crate) fn frame(
+    /// The whole unmasked frame for a connection that does not transform it.
+    pub(crate) fn plain(&self) -> &Bytes {
+        let encode = || frame_bytes(self.frame(Rsv::EMPTY), self.message().as_bytes()).into();
+        self.0.plain.get_or_init(encode)
+    }
+
+    /// The same for a connection with `chain`, of which `active` transforms it; `None` when such a connection's encoding cannot be
+    /// shared.
+    pub(crate) fn transformed(
         &self,
         chain: &mut Chain,
         active: Rsv,
         scratch: &mut Scratch,
-    ) -> Option<Cow<'_, Bytes>> {
-        let Inner { message, plain, transformed } = &*self.0;
-        let frame =
-            Frame { fin: true, rsv: active, opcode: Opcode::first_of(message.kind()), mask: None };
-        if active.is_empty() {
-            let encode = || frame_bytes(frame, message.as_bytes()).into();
-            return Some(Cow::Borrowed(plain.get_or_init(encode)));
-        }
+    ) -> Option<Bytes> {
+        let Inner { message, transformed, .. } = &*self.0;
         let class = chain.share_class(active)?;
         let mut known = transformed.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|(rsv, of, _)| (*rsv, *of) == (active, class));
         if let Some((_, _, frame)) = found {
-            return Some(Cow::Owned(frame.clone()));
+            return Some(frame.clone());
         }
         let mut payload = scratch.take_buffer();
         chain.encode(active, message.as_bytes(), Boundary::End, scratch, &mut payload);
-        let encoded = Bytes::from(frame_bytes(frame, &payload));
+        let encoded = Bytes::from(frame_bytes(self.frame(active), &payload));
         scratch.give_buffer(payload);
         known.push((active, class, encoded.clone()));
-        Some(Cow::Owned(encoded))
+        Some(encoded)
+    }
+
+    fn frame(&self, rsv: Rsv) -> Frame {
+        Frame { fin: true, rsv, opcode: Opcode::first_of(self.message().kind()), mask: None }
     }
 }
 

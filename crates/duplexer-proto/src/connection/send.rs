@@ -116,9 +116,14 @@ impl Connection {
         self.may_send()?;
         let message = prepared.message();
         let active = self.choose(message.kind(), Some(message.len() as u64), options);
-        let own = self.role().masks() || message.len() > options.frame_bytes_max;
-        let shared = if own { None } else { prepared.frame(&mut self.chain, active, scratch) };
-        match shared {
+        if self.role().masks() || message.len() > options.frame_bytes_max {
+            return self.send(message.clone(), options, scratch);
+        }
+        if active.is_empty() {
+            self.queue.push_encoded(prepared.plain(), scratch);
+            return Ok(());
+        }
+        match prepared.transformed(&mut self.chain, active, scratch) {
             Some(frame) => {
                 self.queue.push_encoded(&frame, scratch);
                 Ok(())
