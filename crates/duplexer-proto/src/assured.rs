@@ -24,7 +24,7 @@ impl Wide {
         None
     }
 
-    /// Does something, compiled for such vectors as far as it is compiled in place: which a closure is that is used nowhere else.
+    /// Does something, compiled for such vectors as far as it is compiled in place. A closure is, if it is used nowhere else.
     #[allow(unsafe_code, reason = "without it 16 KiB are unmasked in twice the instructions")]
     #[inline]
     pub(crate) fn run<R>(self, act: impl FnOnce() -> R) -> R {

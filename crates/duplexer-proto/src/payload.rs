@@ -18,56 +18,6 @@ pub(crate) enum Payload {
     Shared(Bytes),
 }
 
-/// Few bytes, and in the last place how many. Behind them stands anything.
-#[derive(Clone)]
-pub(crate) struct Small([u8; SMALL_BYTES_MAX + 1]);
-
-impl Small {
-    /// What [`mask`](crate::mask()) makes of `bytes`, where they are so few.
-    ///
-    /// In words, since a processor waits long for bytes that it has just written in other portions than it reads them in.
-    #[inline]
-    fn masked(bytes: &[u8], key: [u8; 4]) -> Option<Self> {
-        if bytes.len() > SMALL_BYTES_MAX {
-            return None;
-        }
-        let key = u64::from(u32::from_le_bytes(key));
-        let mut masked = [0; 24];
-        for (place, word) in masked.as_chunks_mut().0.iter_mut().zip(words(bytes)) {
-            *place = (word ^ (key << 32 | key)).to_le_bytes();
-        }
-        let mut small = *masked.first_chunk().expect("as many as fit are no more than three words");
-        small[SMALL_BYTES_MAX] = u8::try_from(bytes.len()).ok()?;
-        Some(Self(small))
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        &self.0[..usize::from(self.0[SMALL_BYTES_MAX])]
-    }
-}
-
-/// At most 23 bytes in words, the first byte lowest, and zeros.
-#[inline]
-fn words(bytes: &[u8]) -> [u64; 3] {
-    let Some((first, rest)) = bytes.split_first_chunk() else { return [part(bytes), 0, 0] };
-    let first = u64::from_le_bytes(*first);
-    let Some((second, rest)) = rest.split_first_chunk() else { return [first, part(rest), 0] };
-    [first, u64::from_le_bytes(*second), part(rest)]
-}
-
-/// Less than eight bytes as the low part of a word. Some are taken twice.
-#[inline]
-fn part(bytes: &[u8]) -> u64 {
-    let len = bytes.len();
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
-        return first | last << (8 * (len - 4));
-    }
-    let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
-    if len == 0 { 0 } else { byte(0) | byte(len / 2) | byte(len - 1) }
-}
-
 impl Payload {
     /// A copy of what [`mask`](crate::mask()) makes of the bytes.
     #[inline]
@@ -168,9 +118,60 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// Few bytes, and in the last place how many. Behind them stands anything.
+#[derive(Clone)]
+pub(crate) struct Small([u8; SMALL_BYTES_MAX + 1]);
+
+impl Small {
+    /// What [`mask`](crate::mask()) makes of `bytes`, where they are so few.
+    ///
+    /// In words, since a processor waits long for bytes that it has just written in other portions than it reads them in.
+    #[inline]
+    fn masked(bytes: &[u8], key: [u8; 4]) -> Option<Self> {
+        if bytes.len() > SMALL_BYTES_MAX {
+            return None;
+        }
+        let key = u64::from(u32::from_le_bytes(key));
+        let mut masked = [0; 24];
+        for (place, word) in masked.as_chunks_mut().0.iter_mut().zip(words(bytes)) {
+            *place = (word ^ (key << 32 | key)).to_le_bytes();
+        }
+        let mut small = *masked.first_chunk().expect("as many as fit are no more than three words");
+        small[SMALL_BYTES_MAX] = u8::try_from(bytes.len()).ok()?;
+        Some(Self(small))
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.0[..usize::from(self.0[SMALL_BYTES_MAX])]
+    }
+}
+
+/// At most 23 bytes in words, the first byte lowest, and zeros.
+#[inline]
+fn words(bytes: &[u8]) -> [u64; 3] {
+    let Some((first, rest)) = bytes.split_first_chunk() else { return [part(bytes), 0, 0] };
+    let first = u64::from_le_bytes(*first);
+    let Some((second, rest)) = rest.split_first_chunk() else { return [first, part(rest), 0] };
+    [first, u64::from_le_bytes(*second), part(rest)]
+}
+
+/// Fewer than eight bytes as the low part of a word. Some are taken twice.
+#[inline]
+fn part(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+        return first | last << (8 * (len - 4));
+    }
+    let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
+    if len == 0 { 0 } else { byte(0) | byte(len / 2) | byte(len - 1) }
+}
+
 /// Most bytes that are kept in place, 23 on 64 bits: as many as fit where a reference to more would be, beside their number and what
 /// tells the two apart.
 const SMALL_BYTES_MAX: usize = size_of::<Bytes>() - size_of::<usize>() - 1;
+const _: () = assert!(SMALL_BYTES_MAX < 24, "they are no more than three words");
 
 #[cfg(test)]
 mod tests {

@@ -250,7 +250,7 @@ impl Queue {
         ends.map_or(waiting.len(), |at| at + 1)
     }
 
-    /// The tail, with capacity for some frames.
+    /// The tail; with capacity for some frames, where it was empty.
     #[inline]
     fn tail_with_room(&mut self, scratch: &mut Scratch) -> &mut Vec<u8> {
         if self.tail.capacity() == 0 {

@@ -41,7 +41,7 @@ impl Found {
 }
 
 impl Connection {
-    /// Takes incoming bytes up to the next event, unmasking them in place.
+    /// Takes incoming bytes up to the next event. It may unmask them in place.
     ///
     /// Bytes that were not consumed must be at the front of the next call's input, unchanged; an incomplete header or
     /// control frame, 139 bytes at most, is left there. Call again while there is an event: with bytes, or with none to
@@ -100,9 +100,9 @@ impl Connection {
     /// ```
     /// use duplexer_proto::{Connection, Role};
     /// let mut client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
-    /// let mut input = *b"\x81\x05Hello\x8a\x00";
-    /// assert_eq!(client.receive_single(&mut input), Some((7, "Hello".into())));
-    /// assert_eq!(client.receive_single(&mut input[7..]), None); // a pong
+    /// let input = *b"\x81\x05Hello\x8a\x00";
+    /// assert_eq!(client.receive_single(&input), Some((7, "Hello".into())));
+    /// assert_eq!(client.receive_single(&input[7..]), None); // a pong
     /// ```
     #[inline]
     pub fn receive_single(&mut self, input: &[u8]) -> Option<(usize, Message)> {
@@ -296,7 +296,7 @@ impl Connection {
         }
     }
 
-    /// Unmasks a frame that is there whole.
+    /// Unmasks a control frame, which is there whole.
     #[inline]
     fn unmask_whole(
         &mut self,

@@ -115,10 +115,10 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.may_send()?;
         let message = prepared.message();
-        let active = self.choose(message.kind(), Some(message.len() as u64), options);
         if self.role().masks() || message.len() > options.frame_bytes_max {
             return self.send(message.clone(), options, scratch);
         }
+        let active = self.choose(message.kind(), Some(message.len() as u64), options);
         if active.is_empty() {
             self.queue.push_encoded(prepared.plain(), scratch);
             return Ok(());

@@ -6,7 +6,6 @@ use duplexer_proto::extension::Boundary;
 use duplexer_proto::{ControlError, Message, Piece, Prepared, SendError, SendOptions, State, Time};
 
 use crate::clock;
-use crate::coop;
 use crate::driver::io::Driver;
 use crate::local::Local;
 
@@ -190,20 +189,18 @@ impl Driver {
         !self.attended && self.awaited && self.waiting.is_another(cx)
     }
 
+    /// Whether a receiver has seen to everything since the last [`attend`](Driver::attend).
+    #[inline]
+    pub(crate) const fn is_attended(&self) -> bool {
+        self.attended
+    }
+
     /// Attends to control frames and deadlines without waiting, unless a receiver has just done so: for a task that sends and
     /// never has to wait for it. Tells whether that was done; the task is woken then when there is more to attend to.
-    ///
-    /// A task that sends may have used up what tokio lets one poll do. Nothing would be read if that held here.
-    #[inline]
     pub(crate) fn attend(&mut self, cx: &mut Context<'_>, local: &mut Local) -> bool {
         if std::mem::take(&mut self.attended) || self.conn.state() != State::Open {
             return false;
         }
-        coop::unconstrained(|| self.read_what_came(cx, local));
-        true
-    }
-
-    fn read_what_came(&mut self, cx: &mut Context<'_>, local: &mut Local) {
         let queued = self.conn.queued_bytes();
         // Once more where a deadline has passed, to be woken for the next one.
         let _ =
@@ -211,6 +208,7 @@ impl Driver {
         if self.conn.queued_bytes() > queued {
             let _ = self.poll_write_out(cx, local);
         }
+        true
     }
 
     /// The piece writer waits for the transport: it is not idle.

@@ -11,9 +11,12 @@ use std::task::{Context, Poll, ready};
 use duplexer_proto::{CloseCode, CloseReason, State};
 use pin_project_lite::pin_project;
 
+use crate::coop;
 use crate::cork::Corked;
+use crate::driver::Driver;
 use crate::handle::Shared;
 use crate::later::Turn;
+use crate::local::Local;
 use crate::server::tracker::{Phase, SocketGuard};
 use crate::watch::Trace;
 
@@ -151,13 +154,22 @@ where
         let _ = self.shared.poll(cx, |driver, cx, local| {
             let written = driver.poll_write_out(cx, local).is_ready();
             let awaited = driver.is_unattended_but_awaited(cx);
-            let waits = !awaited && driver.attend(cx, local);
+            let waits = !awaited && attend(driver, cx, local);
             driver.settle(local);
             looked = (driver.conn.state(), written && !awaited);
             if written && !waits { Poll::Ready(()) } else { Poll::Pending }
         });
         looked
     }
+}
+
+/// Attends to what the handler has not. One that sends without ever having to wait uses up what tokio lets one poll do, and nothing would
+/// be read if that held here. Here alone: this is done once for each poll, and what is done for each message is to have an end.
+fn attend(driver: &mut Driver, cx: &mut Context<'_>, local: &mut Local) -> bool {
+    if driver.is_attended() {
+        return driver.attend(cx, local);
+    }
+    coop::unconstrained(|| driver.attend(cx, local))
 }
 
 /// Who is told of a connection, where somebody reads.
