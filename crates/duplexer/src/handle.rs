@@ -60,7 +60,7 @@ impl Shared {
         result
     }
 
-    // These two in place, so that what is held need not go through memory: a sixteenth of a message to a subscriber.
+    // In place, as `let_go` is, so that what is held need not go through memory: a sixteenth of a message to a subscriber.
     #[inline(always)]
     fn hold(&self) -> Held<'_> {
         if self.is_corked() {

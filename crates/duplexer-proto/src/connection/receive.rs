@@ -232,7 +232,8 @@ impl Connection {
                     end.and_then(|end| usize::try_from(end).ok()).filter(|end| *end <= input.len());
                 if header.opcode.is_control() {
                     let Some(end) = whole else { return Ok((used, Found::Nothing)) };
-                    let range = self.unmask_whole(&header, used + len..end, input);
+                    let range = used + len..end;
+                    self.unmask_whole(&header, &mut input[range.clone()]);
                     return Ok((end, self.control(header.opcode, range, input, scratch)?));
                 }
                 if header.payload_len > self.limits.frame_bytes_max {
@@ -296,18 +297,12 @@ impl Connection {
         }
     }
 
-    /// Unmasks a control frame, which is there whole.
+    /// Unmasks the payload of a control frame, which is there whole.
     #[inline]
-    fn unmask_whole(
-        &mut self,
-        header: &Header,
-        range: Range<usize>,
-        input: &mut [u8],
-    ) -> Range<usize> {
+    fn unmask_whole(&mut self, header: &Header, payload: &mut [u8]) {
         self.decoder.begin(header);
-        let there = self.decoder.unmask(&mut input[range.clone()]);
+        let there = self.decoder.unmask(payload);
         self.decoder.take(there);
-        range
     }
 
     /// Hands payload bytes of the current data frame to the assembler; `None` when that changes nothing.

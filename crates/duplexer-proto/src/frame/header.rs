@@ -231,6 +231,7 @@ impl Header {
     }
 
     fn write_long(&self, output: &mut Vec<u8>) {
+        // The commonest of them, for the same reason.
         if let (len @ 126..=0xffff, None) = (self.payload_len, self.mask) {
             let [low, high, ..] = len.to_le_bytes();
             return output.extend_from_slice(&[self.first_byte(), 126, high, low]);

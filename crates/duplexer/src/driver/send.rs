@@ -72,7 +72,7 @@ impl Driver {
         self.poll_capacity(false, cx, local)
     }
 
-    // A call of it is a tenth of what a small message costs that does not wait.
+    // A call of it is a twentieth of what a small message costs that does not wait.
     #[inline(always)]
     fn poll_capacity(
         &mut self,
