@@ -1,6 +1,7 @@
 //! Builds every measured program alike and has them compared: ours, its rivals and the floors. Choices in; a table,
 //! JSON and pictures out. The measuring itself is `benches/`; what the figures mean is in `benches/README.md`.
 
+mod network;
 mod peers;
 mod spent;
 
@@ -42,6 +43,10 @@ pub(crate) struct Args {
     /// Draw a flame graph of ours under each workload instead of measuring
     #[arg(long, conflicts_with_all = ["rounds", "allow"])]
     flames: bool,
+    /// Measure in a network of its own, in which TCP chooses its pace by this: bbr, which some machines set, holds large messages
+    /// back even on loopback. Needs `unshare` and `ip`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["counts", "flames"])]
+    congestion_control: Option<String>,
     /// Also measure uWebSockets, from a checkout of it with its submodule uSockets
     #[arg(long, value_name = "FOLDER")]
     uwebsockets: Option<PathBuf>,
@@ -102,6 +107,9 @@ fn measure(programs: &Path, name: &str, peers: &[OsString], args: &Args) -> anyh
     }
     if let Some(rounds) = args.rounds {
         measure.args(["--rounds", &rounds.to_string()]);
+    }
+    if let Some(control) = &args.congestion_control {
+        measure = network::of_its_own(&measure, control)?;
     }
     let status = measure.status().with_context(|| format!("cannot start {name}"))?;
     if !status.success() {

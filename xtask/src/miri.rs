@@ -39,4 +39,4 @@ fn rustup() -> Command {
 }
 
 /// The tests of what uses the unsafe code.
-const TESTS: [&str; 2] = ["message::tests", "mask::tests"];
+const TESTS: [&str; 3] = ["message::tests", "mask::tests", "payload::tests"];

@@ -48,6 +48,15 @@ enum Load {
         #[arg(long)]
         tls: bool,
     },
+    /// Echo messages that may come back in other frames; prints µs of server CPU per message
+    Streamed {
+        #[arg(long, default_value_t = 4)]
+        connections: usize,
+        #[arg(long, default_value_t = 1024 * 1024)]
+        payload_bytes: usize,
+        #[arg(long, default_value_t = 4_000)]
+        messages: usize,
+    },
     /// Publish messages that many hear; prints µs of server CPU per delivery
     FanOut {
         #[arg(long, default_value_t = 1_000)]
@@ -113,6 +122,10 @@ fn main() -> anyhow::Result<()> {
         Load::Echo { connections, payload_bytes, depth, messages, tls } => {
             Echo { connections, payload_bytes, depth, messages, tls, check_all: false }
                 .run(&target, deadline)?
+        }
+        Load::Streamed { connections, payload_bytes, messages } => {
+            let words = Words::Noise(payload_bytes);
+            Talk { connections, words, messages, check_all: false }.run(&target, deadline)?
         }
         Load::FanOut { subscribers, payload_bytes, together, rounds } => {
             FanOut { subscribers, payload_bytes, together, rounds, check_all: false }

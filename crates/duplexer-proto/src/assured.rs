@@ -1,5 +1,5 @@
-//! What is sound for a reason that the compiler does not see: text that was checked when it came, and code for a processor that was asked
-//! for. The one module of this crate with unsafe code. Decides nothing.
+//! What is sound for a reason that the compiler does not see: text that was checked when it came, few bytes that are words too,
+//! and code for a processor that was asked for. The one module of this crate with unsafe code. Decides nothing.
 
 /// The bytes of a text as a `str`. The safe version would be `str::from_utf8(bytes).expect(…)`: a second look at
 /// every byte of every message that was looked at when it arrived.
@@ -10,6 +10,56 @@ pub(crate) fn text(checked: &[u8]) -> &str {
     // which checks, or from `Message::from_checked_payload`, whose callers in this crate pass bytes that `Utf8Check` has
     // accepted whole; debug builds check there again.
     unsafe { std::str::from_utf8_unchecked(checked) }
+}
+
+/// At most 23 bytes in place. Its last byte says how many; what stands behind them means nothing.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub(crate) struct Small {
+    bytes: [u8; SMALL_BYTES_MAX],
+    len: SmallLen,
+}
+
+/// The number of bytes as a type that has values to spare: they tell other things apart that are in the same place.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+#[rustfmt::skip]
+#[allow(dead_code, reason = "read and written as bytes")]
+enum SmallLen {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23,
+}
+
+impl Small {
+    /// Bytes in words, the first byte lowest. The last one says how many of the others there are; `None` where that is too many.
+    #[allow(
+        unsafe_code,
+        reason = "taken apart, they are written in other portions than they are read in, and that waits"
+    )]
+    #[inline]
+    pub(crate) fn from_words(words: [u64; 3]) -> Option<Self> {
+        if words[2] >> 56 > SMALL_BYTES_MAX as u64 {
+            return None;
+        }
+        // SAFETY: of the same size; every byte is valid in every place but the last, and there it was looked at.
+        Some(unsafe { std::mem::transmute::<[u64; 3], Self>(words.map(u64::to_le)) })
+    }
+
+    /// All bytes, the last of which says how many of the others there are.
+    #[allow(
+        unsafe_code,
+        reason = "a length that has values to spare is no `u8` to the compiler, and a copy is what words are for to avoid"
+    )]
+    #[inline]
+    pub(crate) const fn as_bytes(&self) -> &[u8; SMALL_BYTES_MAX + 1] {
+        // SAFETY: of the same size, without padding, and less strictly aligned; no byte can be written through either reference.
+        unsafe { &*std::ptr::from_ref(self).cast() }
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.len as usize
+    }
 }
 
 /// This processor has vectors of 32 bytes, though not every one of its kind does: AVX2 of x86-64.
@@ -41,3 +91,10 @@ impl Wide {
 fn with_avx2<R>(act: impl FnOnce() -> R) -> R {
     act()
 }
+
+/// Most bytes that are kept in place: with their number they are three words, as large as what a reference to more takes beside the
+/// word that tells the two apart.
+pub(crate) const SMALL_BYTES_MAX: usize = 23;
+const _: () = assert!(
+    size_of::<Small>() == size_of::<[u64; 3]>() && size_of::<Small>() == SMALL_BYTES_MAX + 1
+);

@@ -24,6 +24,7 @@ mod prepared;
 mod recycle;
 mod role;
 mod scratch;
+mod segments;
 mod server;
 mod time;
 mod uri;

@@ -38,14 +38,26 @@ pub(crate) fn masked(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
     if key == [0; 4] {
         return bytes.to_vec();
     }
-    if bytes.len() < LONG_BYTES_MIN { masked_words(bytes, key) } else { masked_long(bytes, key) }
+    if bytes.len() < LONG_BYTES_MIN {
+        masked_words(bytes, key)
+    } else {
+        masked_behind(0, bytes, key)
+    }
 }
 
-fn masked_long(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
-    match Wide::here() {
-        Some(wide) => wide.run(move || masked_words(bytes, key)),
-        None => masked_words(bytes, key),
+/// The same behind so many zeros, for what is long.
+pub(crate) fn masked_behind(zeros: usize, bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(zeros + bytes.len());
+    copy.resize(zeros, 0);
+    if key == [0; 4] {
+        copy.extend_from_slice(bytes);
+        return copy;
     }
+    match Wide::here() {
+        Some(wide) => wide.run(|| append_masked(&mut copy, bytes, key)),
+        None => append_masked(&mut copy, bytes, key),
+    }
+    copy
 }
 
 /// The key as it is at the first of the bytes. In place, to be compiled for whatever processor the caller is compiled for.
@@ -68,8 +80,14 @@ fn mask_words(bytes: &mut [u8], key: [u8; 4]) {
 
 #[inline(always)]
 fn masked_words(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let (blocks, tail) = bytes.as_chunks::<128>();
     let mut copy = Vec::with_capacity(bytes.len());
+    append_masked(&mut copy, bytes, key);
+    copy
+}
+
+#[inline(always)]
+fn append_masked(copy: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let (blocks, tail) = bytes.as_chunks::<128>();
     for block in blocks {
         let mut block = *block;
         mask_words(&mut block, key);
@@ -78,7 +96,6 @@ fn masked_words(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
     let whole_blocks = copy.len();
     copy.extend_from_slice(tail);
     mask_words(&mut copy[whole_blocks..], key);
-    copy
 }
 
 /// From this length on wider vectors are worth asking the processor for.
@@ -122,6 +139,16 @@ mod tests {
             mask(&mut in_place, key, 0);
             assert_eq!(masked(&plain, key), in_place, "len {len}");
             assert_eq!(masked_words(&plain, key), in_place, "without wide vectors, len {len}");
+            for zeros in [0, 5, 16] {
+                let behind = masked_behind(zeros, &plain, key);
+                assert_eq!(
+                    behind,
+                    [&[0; 16][..zeros], &in_place].concat(),
+                    "len {len} behind {zeros}"
+                );
+                let plain = [&[0; 16][..zeros], &plain].concat();
+                assert_eq!(masked_behind(zeros, &plain[zeros..], [0; 4]), plain);
+            }
         }
     }
 }

@@ -64,20 +64,17 @@ impl Message {
 
     /// The payload as it is kept.
     #[inline]
-    pub(crate) const fn payload(&self) -> &Payload {
+    pub(crate) fn into_payload(self) -> Payload {
         match self {
-            Self::Text(text) => &text.0,
-            Self::Binary(bytes) => &bytes.0,
+            Self::Text(text) => text.0,
+            Self::Binary(bytes) => bytes.0,
         }
     }
 
     /// The payload, without a copy unless it is kept [in place](Binary).
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Text(text) => text.into_bytes(),
-            Self::Binary(bytes) => bytes.into_bytes(),
-        }
+        self.into_payload().into_bytes()
     }
 
     /// The text, where this is a text message.
@@ -177,7 +174,7 @@ impl From<Binary> for Message {
     }
 }
 
-/// Shared, immutable bytes that deref to `[u8]`, and turn into [`Bytes`]. Up to 23 of them (11 where pointers have 32 bits) are kept in
+/// Shared, immutable bytes that deref to `[u8]`, and turn into [`Bytes`]. Up to 23 of them are kept in
 /// place, without an allocation, where they were copied from a slice or received in one frame that no extension has transformed.
 ///
 /// ```

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::recycle::{Recycled, free};
+use crate::segments::Spare;
 use crate::time::Time;
 
 /// Buffers, contexts and masking keys that connections of one thread share.
@@ -22,6 +23,8 @@ pub struct Scratch {
     /// Their capacities in all.
     buffers_bytes: usize,
     parts: Vec<Box<dyn Any + Send>>,
+    /// For queues that hold something by reference.
+    pub(crate) segments: Spare,
     mask_key: Box<dyn FnMut() -> [u8; 4] + Send>,
     /// What large messages are gathered into.
     pub(crate) large: Recycled,
@@ -36,6 +39,7 @@ impl Scratch {
             buffers: Vec::new(),
             buffers_bytes: 0,
             parts: Vec::new(),
+            segments: Spare::default(),
             mask_key: Box::new(mask_key),
             large: Recycled::default(),
             output: Vec::new(),

@@ -51,7 +51,7 @@ pub enum OverRate {
     #[default]
     Close,
     /// Nothing more is received from it until its average is right again, which in the end makes it wait. Meanwhile it is not
-    /// taken for lost: a bound on bytes is spent up to 256 KiB at a time, which is how long that can take.
+    /// taken for lost: a bound on bytes is spent up to 260 KiB at a time, which is how long that can take.
     Slow,
 }
 

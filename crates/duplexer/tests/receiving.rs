@@ -243,3 +243,17 @@ async fn a_flood_of_messages_lets_others_run() {
     });
     other.await.expect("it had its turns");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_lets_others_run() {
+    let (mut socket, mut peer) = client_with(&Client::default(), "", 32 << 20).await;
+    peer.sends_bytes(frame(Role::Server, 0x82, vec![0; 16 << 20])).await;
+    let receiver = tokio::spawn(async move { received(&mut socket).await.len() });
+    let mut turns = 0;
+    while !receiver.is_finished() {
+        next_turn().await;
+        turns += 1;
+    }
+    assert_eq!(receiver.await.expect("it received"), 16 << 20);
+    assert!(turns >= 12, "{turns} turns, with 1.25 MiB between two");
+}

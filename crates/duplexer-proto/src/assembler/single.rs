@@ -12,10 +12,10 @@ pub(crate) fn single_frame(
     came: &[u8],
     key: [u8; 4],
 ) -> Result<Message, MessageError> {
-    let payload = Payload::masked(came, key);
-    if kind == MessageKind::Text {
-        check_text(payload.as_slice())?;
-    }
+    let payload = Payload::masked(came, key, |payload| match kind {
+        MessageKind::Text => check_text(payload),
+        MessageKind::Binary => Ok(()),
+    })?;
     Ok(Message::from_checked_payload(kind, payload))
 }
 

@@ -1,9 +1,8 @@
 //! What waits to be written (RFC 6455 §5.4, §5.5): whole frames in order, control frames ahead of data that has
-//! not begun. Small frames share a buffer, large payloads are held by reference, and all leave in one vectored write.
+//! not begun. Small frames share a buffer, large payloads are held by reference, and all leave in one write.
 //!
 //! Holds no capacity while empty. Knows no state of the connection and refuses nothing.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::Bytes;
@@ -11,8 +10,9 @@ use bytes::Bytes;
 use crate::frame::{Frame, Header, frame_bytes, write_frame, write_frame_with};
 use crate::mask::{mask, masked};
 use crate::message::Message;
-use crate::payload::Payload;
+use crate::payload::{Own, Payload, REFERENCE_BYTES_MIN, Roomy};
 use crate::scratch::Scratch;
+use crate::segments::{Segment, Segments};
 
 /// The outgoing frames of one connection.
 #[derive(Debug, Default)]
@@ -23,44 +23,6 @@ pub(crate) struct Queue {
     tail: Vec<u8>,
     /// Bytes of the first segment (or of the tail) that were written.
     written: usize,
-}
-
-/// The segments that have not left; there is one, at least.
-#[derive(Debug, Default)]
-struct Segments {
-    waiting: VecDeque<Segment>,
-    /// The last segment that was written whole was a header: its payload is at the front.
-    inside_frame: bool,
-    /// Bytes of those that wait, the written ones of the first included.
-    bytes: usize,
-    /// What the last ping carried that is to be answered once fewer control frames wait.
-    pong_due: Option<Box<[u8]>>,
-}
-
-/// Bytes that leave one after another.
-#[derive(Debug)]
-struct Segment {
-    bytes: Payload,
-    /// A frame ends with it: other frames may follow.
-    ends_frame: bool,
-    /// A control frame that was put ahead.
-    control: bool,
-}
-
-/// Empty segments of queues that have been written out, for the next one that holds a large payload.
-#[allow(clippy::vec_box, reason = "the boxes themselves are used again")]
-#[derive(Debug, Default)]
-struct Spare(Vec<Box<Segments>>);
-
-impl Segments {
-    /// How many control frames wait that were put ahead of data.
-    fn controls_ahead(&self) -> usize {
-        self.waiting
-            .iter()
-            .skip_while(|segment| !segment.control)
-            .take_while(|segment| segment.control)
-            .count()
-    }
 }
 
 impl Queue {
@@ -81,10 +43,11 @@ impl Queue {
     }
 
     /// Appends a frame whose payload is held by reference where it is large.
-    #[inline]
+    // In place, as a call would be a hundredth of what 1 KiB costs.
+    #[inline(always)]
     pub(crate) fn push(&mut self, frame: Frame, payload: Bytes, scratch: &mut Scratch) {
         if payload.len() < REFERENCE_BYTES_MIN {
-            return self.push_copied(frame, &payload, scratch);
+            return write_frame(self.tail_with_room(scratch), frame, &payload);
         }
         self.push_referenced(frame, payload, scratch);
     }
@@ -92,11 +55,25 @@ impl Queue {
     /// The same with a message for its payload.
     #[inline]
     pub(crate) fn push_message(&mut self, frame: Frame, message: Message, scratch: &mut Scratch) {
-        if message.len() < REFERENCE_BYTES_MIN {
-            let (tail, payload) = (self.tail_with_room(scratch), message.payload());
-            return write_frame_with(tail, frame, payload.len(), |tail| payload.append_to(tail));
+        match message.into_payload() {
+            Payload::Own(Own::Small(small)) => {
+                let tail = self.tail_with_room(scratch);
+                write_frame_with(tail, frame, small.len(), |tail| small.append_to(tail));
+            }
+            Payload::Shared(bytes) => self.push(frame, bytes, scratch),
+            Payload::Own(Own::Roomy(roomy)) => self.push_roomy(frame, roomy, scratch),
         }
-        self.push_referenced(frame, message.into_bytes(), scratch);
+    }
+
+    fn push_roomy(&mut self, frame: Frame, roomy: Roomy, scratch: &mut Scratch) {
+        let header = frame.header(roomy.len()).to_payload();
+        match roomy.behind(header.as_slice(), frame.mask) {
+            Ok(framed) => {
+                self.seal_tail(scratch);
+                self.push_segment(framed.into(), true, scratch);
+            }
+            Err(held) => self.push_referenced(frame, held.into_bytes(), scratch),
+        }
     }
 
     fn push_referenced(&mut self, frame: Frame, payload: Bytes, scratch: &mut Scratch) {
@@ -192,7 +169,9 @@ impl Queue {
     /// The bytes that wait, where they are all in one place.
     #[inline]
     pub(crate) fn single(&self) -> Option<&[u8]> {
-        self.segments.is_none().then(|| &self.tail[self.written..])
+        let Some(segments) = &self.segments else { return Some(&self.tail[self.written..]) };
+        let alone = segments.waiting.len() == 1 && self.tail.is_empty();
+        alone.then(|| &segments.waiting[0].bytes.as_slice()[self.written..])
     }
 
     /// Takes note that `len` bytes from the front have been written.
@@ -203,7 +182,7 @@ impl Queue {
             let Some(first) = segments.waiting.front() else {
                 // A pong that is due is asked for next.
                 if let Some(empty) = self.segments.take_if(|it| it.pong_due.is_none()) {
-                    give_segments(empty, scratch);
+                    scratch.segments.give(empty);
                 }
                 break;
             };
@@ -273,17 +252,7 @@ impl Queue {
     }
 
     fn segments_with(&mut self, scratch: &mut Scratch) -> &mut Segments {
-        self.segments.get_or_insert_with(|| scratch.part::<Spare>().0.pop().unwrap_or_default())
-    }
-}
-
-/// Keeps empty segments for another queue.
-fn give_segments(mut empty: Box<Segments>, scratch: &mut Scratch) {
-    debug_assert!(empty.waiting.is_empty() && empty.bytes == 0 && empty.pong_due.is_none());
-    let Spare(spare) = scratch.part();
-    if spare.len() < SPARE_MAX && empty.waiting.capacity() <= SPARE_CAPACITY_MAX {
-        empty.inside_frame = false;
-        spare.push(empty);
+        self.segments.get_or_insert_with(|| scratch.segments.take())
     }
 }
 
@@ -315,11 +284,6 @@ fn frame_end(bytes: &[u8], written: usize) -> Option<usize> {
     Some(end)
 }
 
-/// From this many bytes on a payload is held by reference instead of copied.
-const REFERENCE_BYTES_MIN: usize = 4 << 10;
-/// Most empty segments that a thread keeps, and the most places of one of them.
-const SPARE_MAX: usize = 16;
-const SPARE_CAPACITY_MAX: usize = 16;
 /// From this many written bytes on the buffer of small frames is cut at its front.
 const CUT_BYTES_MIN: usize = 16 << 10;
 /// From this many waiting bytes on a control frame is put ahead; less leaves soon anyway.
@@ -331,6 +295,7 @@ const CONTROLS_AHEAD_MAX: usize = 8;
 mod tests {
     use super::*;
     use crate::frame::{Opcode, Rsv};
+    use crate::segments::{SPARE_CAPACITY_MAX, SPARE_MAX, Spare};
 
     const FRAME: Frame = Frame { fin: true, rsv: Rsv::EMPTY, opcode: Opcode::Binary, mask: None };
 
@@ -349,6 +314,75 @@ mod tests {
         bytes
     }
 
+    /// All that leaves, and in how many pieces.
+    fn leaves(queue: &mut Queue, scratch: &mut Scratch) -> (Vec<u8>, usize) {
+        let pieces = queue.slices(&mut [IoSlice::new(&[]); 64]);
+        assert_eq!(queue.single().is_some(), pieces == 1);
+        (written(queue, scratch), pieces)
+    }
+
+    #[test]
+    fn a_message_made_from_a_slice_leaves_in_one_piece_with_its_header() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for mask in [None, Some(key)] {
+            for len in [REFERENCE_BYTES_MIN, 40_000, 70_000] {
+                let payload: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+                let (frame, message) = (Frame { mask, ..FRAME }, || Message::from(&payload[..]));
+                let (mut scratch, encoded) =
+                    (Scratch::new(|| [0; 4]), frame_bytes(frame, &payload));
+                let (mut alone, mut held) = (Queue::default(), Queue::default());
+                alone.push_message(frame, message(), &mut scratch);
+                assert_eq!(alone.len(), encoded.len());
+                assert_eq!(leaves(&mut alone, &mut scratch), (encoded.clone(), 1));
+                assert_eq!(alone.len(), 0);
+                // Somebody else's bytes stay as they are.
+                let other = message();
+                held.push_message(frame, other.clone(), &mut scratch);
+                assert_eq!(leaves(&mut held, &mut scratch), (encoded, 2));
+                assert_eq!(other.as_bytes(), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn other_frames_stand_ahead_of_and_behind_a_message_that_is_one_piece() {
+        let (payload, small) = (vec![7; 40_000], frame_bytes(FRAME, b"small"));
+        let (large, ping_frame) =
+            (frame_bytes(FRAME, &payload), Frame { opcode: Opcode::Ping, ..FRAME });
+        let ping = frame_bytes(ping_frame, b"ahead");
+        let message = || Message::from(&payload[..]);
+        let mut scratch = Scratch::new(|| [0; 4]);
+        let mut queue = Queue::default();
+
+        queue.push_message(FRAME, message(), &mut scratch);
+        queue.push_control(ping_frame, b"ahead", &mut scratch);
+        let (left, pieces) = leaves(&mut queue, &mut scratch);
+        assert_eq!((left, pieces), ([&ping[..], &large].concat(), 2), "it had not begun");
+
+        queue.push_message(FRAME, message(), &mut scratch);
+        queue.push_message(FRAME, message(), &mut scratch);
+        queue.push_copied(FRAME, b"small", &mut scratch);
+        let all = [&large[..], &large, &small].concat();
+        assert_eq!(leaves(&mut queue, &mut scratch), (all, 3));
+
+        // What has left of it keeps the rest in front.
+        for begun in [0, 1, 3, 4, 5, 30_000, large.len() - 1] {
+            queue.push_message(FRAME, message(), &mut scratch);
+            queue.wrote(begun, &mut scratch);
+            assert_eq!(queue.len(), large.len() - begun);
+            let ahead = queue.len() >= JUMP_BYTES_MIN;
+            queue.push_copied(FRAME, b"small", &mut scratch);
+            queue.push_control(ping_frame, b"ahead", &mut scratch);
+            let rest = match (begun, ahead) {
+                (0, _) => [&ping, &large[..], &small].concat(),
+                (_, true) => [&large[begun..], &ping, &small].concat(),
+                (_, false) => [&large[begun..], &small, &ping].concat(),
+            };
+            assert_eq!(written(&mut queue, &mut scratch), rest, "{begun} of it had left");
+        }
+        assert_eq!((queue.len(), queue.tail.capacity()), (0, 0));
+    }
+
     #[test]
     fn segments_that_were_used_before_are_as_new() {
         let mut scratch = Scratch::new(|| [0; 4]);
@@ -358,11 +392,11 @@ mod tests {
         first.wrote(REFERENCE_BYTES_MIN + 4 + 4, &mut scratch);
         assert_eq!(first.len(), REFERENCE_BYTES_MIN);
         written(&mut first, &mut scratch);
-        assert_eq!(scratch.part::<Spare>().0.len(), 1);
+        assert_eq!(scratch.segments.len(), 1);
 
         let (mut again, mut new) = (Queue::default(), Queue::default());
         large(&mut again, 8, &mut scratch);
-        assert_eq!(scratch.part::<Spare>().0.len(), 0);
+        assert_eq!(scratch.segments.len(), 0);
         large(&mut new, 8, &mut Scratch::new(|| [0; 4]));
         for queue in [&mut again, &mut new] {
             queue.push_control(Frame { opcode: Opcode::Ping, ..FRAME }, b"ahead", &mut scratch);
@@ -380,12 +414,12 @@ mod tests {
         for queue in &mut queues {
             written(queue, &mut scratch);
         }
-        assert_eq!(scratch.part::<Spare>().0.len(), SPARE_MAX);
-        scratch.part::<Spare>().0.clear();
+        assert_eq!(scratch.segments.len(), SPARE_MAX);
+        scratch.segments = Spare::default();
         for (messages, kept) in [(SPARE_CAPACITY_MAX / 2, 1), (SPARE_CAPACITY_MAX / 2 + 1, 0)] {
             large(&mut queues[0], messages, &mut scratch);
             written(&mut queues[0], &mut scratch);
-            assert_eq!(scratch.part::<Spare>().0.drain(..).count(), kept);
+            assert_eq!(std::mem::take(&mut scratch.segments).len(), kept);
         }
     }
 }

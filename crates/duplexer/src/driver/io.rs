@@ -196,20 +196,22 @@ impl Driver {
             return Poll::Pending;
         }
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
-        if self.turn_bytes >= TURN_BYTES_MAX {
+        let gathers = direct && self.input.is_empty();
+        let room = if gathers { self.conn.room(&local.scratch) } else { None };
+        // Where bytes are counted, a read is to be small enough to be paid for soon.
+        let at_once = room.is_some() && !self.account.counts();
+        let turn_bytes_max = if at_once { TURN_BYTES_GATHERED_MAX } else { TURN_BYTES_MAX };
+        let read = match (turn_bytes_max.saturating_sub(self.turn_bytes), room) {
             // A peer that never pauses does not keep the thread from others.
-            self.turn_bytes = 0;
-            self.turn_over = true;
-            return pin!(tokio::task::yield_now()).poll(cx);
-        }
-        let read = if direct
-            && self.input.is_empty()
-            && let Some(mut room) = self.conn.room(&local.scratch)
-        {
-            let mut room = (&mut room).limit((TURN_BYTES_MAX - self.turn_bytes) as usize);
-            poll_read_buf(Pin::new(transport), cx, &mut room)
-        } else {
-            self.input.poll_fill(transport, local, cx)
+            (0, _) => {
+                self.turn_bytes = 0;
+                self.turn_over = true;
+                return pin!(tokio::task::yield_now()).poll(cx);
+            }
+            (left, Some(room)) => {
+                poll_read_buf(Pin::new(transport), cx, &mut room.limit(left as usize))
+            }
+            (_, None) => self.input.poll_fill(transport, local, cx),
         };
         match read {
             Poll::Pending => {
@@ -503,6 +505,8 @@ impl Drop for Driver {
 
 /// Bytes that are read at most before others have their turn: about a buffer full.
 const TURN_BYTES_MAX: u32 = 256 << 10;
+/// The same where they go straight to a large message, which is little work.
+const TURN_BYTES_GATHERED_MAX: u32 = 1280 << 10;
 /// More pieces than a vectored write nearly always has.
 const SLICES_FEW: usize = 4;
 /// Most pieces of one vectored write.

@@ -300,7 +300,8 @@ fn large_within(piece: &[u8], place: &Range<*const u8>) -> Option<Range<usize>> 
     Some(start..start + piece.len())
 }
 
-/// From this length on a piece of a message takes the read buffer that it is in, at least half of it, along.
-const LENT_BYTES_MIN: usize = READ_BYTES / 2;
+/// From this length on a piece of a message takes the read buffer that it is in, about half of it, along.
+const LENT_BYTES_MIN: usize = 128 << 10;
+const _: () = assert!(2 * LENT_BYTES_MIN <= READ_BYTES && READ_BYTES < 3 * LENT_BYTES_MIN);
 /// Most bytes of messages that are held for a receiver while others wait for control frames.
 const HELD_BYTES_MAX: usize = 1 << 20;

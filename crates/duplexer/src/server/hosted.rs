@@ -163,8 +163,8 @@ where
     }
 }
 
-/// Attends to what the handler has not. One that sends without ever having to wait uses up what tokio lets one poll do, and nothing would
-/// be read if that held here. Here alone: this is done once for each poll, and what is done for each message is to have an end.
+/// Attends to what the handler has not. One that sends without ever having to wait uses up what tokio lets one poll do, and
+/// nothing would be read if that held here. Here alone: this is done once for each poll, and what is done for each message is to have an end.
 fn attend(driver: &mut Driver, cx: &mut Context<'_>, local: &mut Local) -> bool {
     if driver.is_attended() {
         return driver.attend(cx, local);
