@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use duplexer::{Prepared, RecvError, Request, Sender, WebSocket};
 
+/// Messages that are handed on together at most, where several have arrived.
+const TOGETHER_MAX: usize = 64;
+
 /// Everyone who is there; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Room(Arc<Mutex<Vec<Sender>>>);
@@ -19,19 +22,21 @@ impl Room {
         if !publishes {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }
-        while let Some(message) = receiver.recv().await? {
+        let mut messages = Vec::new();
+        while receiver.recv_many(&mut messages, TOGETHER_MAX).await? > 0 {
+            let news: Vec<_> = messages.drain(..).map(Prepared::new).collect();
             if publishes {
-                self.send(&Prepared::new(message));
+                self.send(&news);
             }
         }
         Ok(())
     }
 
     /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
-    fn send(&self, prepared: &Prepared) {
+    fn send(&self, news: &[Prepared]) {
         let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         everyone.retain(|one| {
-            let sent = one.try_send_prepared(prepared).is_ok();
+            let sent = one.try_send_prepared_many(news).is_ok_and(|sent| sent == news.len());
             if !sent {
                 one.abort();
             }

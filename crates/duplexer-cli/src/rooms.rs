@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use duplexer::{CloseCode, Prepared, Receiver, RecvError, Sender, TrySendError};
+use duplexer::{CloseCode, Prepared, Receiver, RecvError, Sender};
 
 /// All rooms of a server.
 #[derive(Clone, Default)]
@@ -26,8 +26,10 @@ impl Rooms {
         mut receiver: Receiver,
     ) -> Result<(), RecvError> {
         let member = self.join(name, sender);
-        while let Some(message) = receiver.recv().await? {
-            member.publish(&Prepared::new(message));
+        let mut messages = Vec::new();
+        while receiver.recv_many(&mut messages, TOGETHER_MAX).await? > 0 {
+            let prepared: Vec<_> = messages.drain(..).map(Prepared::new).collect();
+            member.publish(&prepared);
         }
         Ok(())
     }
@@ -56,7 +58,7 @@ struct Member {
 
 impl Member {
     /// Sends to everyone else in the room; nobody is waited for.
-    fn publish(&self, message: &Prepared) {
+    fn publish(&self, messages: &[Prepared]) {
         let others: Vec<Sender> = match self.rooms.lock().get(&self.name) {
             Some(room) => room
                 .members
@@ -67,7 +69,7 @@ impl Member {
             None => return,
         };
         for sender in others {
-            if let Err(TrySendError::Full(_)) = sender.try_send_prepared(message) {
+            if sender.try_send_prepared_many(messages).is_ok_and(|sent| sent < messages.len()) {
                 tracing::info!(room = self.name, "a member is too slow and is asked to leave");
                 tokio::spawn(async move {
                     let _ = sender.close(CloseCode::TRY_AGAIN_LATER, "too slow").await;
@@ -88,3 +90,6 @@ impl Drop for Member {
         }
     }
 }
+
+/// Messages that are passed on together at most, where a member has sent several.
+const TOGETHER_MAX: usize = 64;

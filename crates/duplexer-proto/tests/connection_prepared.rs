@@ -61,6 +61,34 @@ fn a_prepared_message_is_the_same_on_the_wire_as_a_sent_one() {
 }
 
 #[test]
+fn several_are_the_same_on_the_wire_as_one_by_one() {
+    let prepared = [0, 5, 126, 5_000, 5, 70_000].map(|len| Prepared::new(noise(len)));
+    for role in [Role::Client, Role::Server] {
+        for extensions in KINDS {
+            let setup = Setup::new(role).extensions(extensions);
+            let (mut one, mut other) = (setup.build(), setup.build());
+            let Endpoint { connection, scratch, .. } = &mut one;
+            assert_eq!(connection.send_prepared_many(&prepared, scratch), Ok(prepared.len()));
+            prepared.iter().for_each(|prepared| send_prepared(&mut other, prepared));
+            assert!(one.sends() == other.sends(), "{role:?}");
+        }
+    }
+}
+
+#[test]
+fn several_are_queued_as_long_as_the_queue_is_below_its_bound() {
+    let news = [(); 5].map(|()| Prepared::new(noise(98)));
+    for extensions in [no_extension, shared_deflate] {
+        let setup = Setup::new(Role::Server).limits(|limits| limits.queue_bytes_max = 250);
+        let mut end = setup.extensions(extensions).build();
+        let Endpoint { connection, scratch, .. } = &mut end;
+        assert_eq!(connection.send_prepared_many(&news, scratch), Ok(3));
+        assert_eq!(connection.send_prepared_many(&news, scratch), Ok(0));
+        assert_eq!(end.sends_frames().len(), 3);
+    }
+}
+
+#[test]
 fn servers_share_the_memory_of_a_large_prepared_message() {
     for extensions in [no_extension, shared_deflate] {
         let prepared = Prepared::new(noise(10_000));
@@ -131,6 +159,8 @@ fn a_prepared_message_is_refused_once_closing() {
         assert!(connection.close(None, scratch));
         let refused =
             connection.send_prepared(&Prepared::new("x"), SendOptions::default(), scratch);
+        assert_eq!(refused, Err(SendError::Closed));
+        let refused = connection.send_prepared_many(&[Prepared::new("x")], scratch);
         assert_eq!(refused, Err(SendError::Closed));
     });
 }

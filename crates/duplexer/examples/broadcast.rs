@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use duplexer::{Prepared, RecvError, Sender, Server, WebSocket};
 use tokio::net::TcpListener;
 
+/// Messages that are handed on together at most, where several have arrived.
+const TOGETHER_MAX: usize = 64;
+
 /// Everyone who is there.
 #[derive(Clone, Debug, Default)]
 pub struct Room(Arc<Mutex<Vec<Sender>>>);
 
 impl Room {
     /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
-    pub fn send(&self, prepared: &Prepared) {
+    pub fn send(&self, news: &[Prepared]) {
         let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         everyone.retain(|one| {
-            let sent = one.try_send_prepared(prepared).is_ok();
+            let sent = one.try_send_prepared_many(news).is_ok_and(|sent| sent == news.len());
             if !sent {
                 one.abort();
             }
@@ -27,8 +30,10 @@ impl Room {
     pub async fn host(self, socket: WebSocket) -> Result<(), RecvError> {
         let (sender, mut receiver) = socket.split();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        while let Some(message) = receiver.recv().await? {
-            self.send(&Prepared::new(message));
+        let mut messages = Vec::new();
+        while receiver.recv_many(&mut messages, TOGETHER_MAX).await? > 0 {
+            let news: Vec<_> = messages.drain(..).map(Prepared::new).collect();
+            self.send(&news);
         }
         Ok(())
     }

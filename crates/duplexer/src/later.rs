@@ -1,5 +1,5 @@
 //! Connections that a running handler sends to beside its own: those of a room, say. What one poll of it has sent to one of them leaves
-//! together when the poll ends, as what it sends on its own does (see `cork`).
+//! together when the poll ends, as what it sends on its own does (see `cork`); what it has given together leaves at once.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -14,6 +14,7 @@ use crate::handle::Shared;
 
 thread_local! {
     static LISTED: Cell<Vec<Arc<Shared>>> = const { Cell::new(Vec::new()) };
+    static AT_ONCE: Cell<usize> = const { Cell::new(0) };
     static THREAD: Cell<Option<NonZeroU32>> = const { Cell::new(None) };
 }
 
@@ -27,6 +28,7 @@ impl Drop for Turn {
         if !listed.is_empty() {
             write_out(listed);
         }
+        AT_ONCE.set(0);
     }
 }
 
@@ -47,13 +49,27 @@ pub(crate) fn put_off(shared: &Arc<Shared>, driver: &mut Driver) -> bool {
     true
 }
 
+/// Whether the running handler's poll may write to one more connection at once.
+pub(crate) fn may_write_at_once() -> bool {
+    cork::runs_handler() && AT_ONCE.get() < AT_ONCE_MAX
+}
+
+/// Writes what waits on one connection, which is in the cache now, and whose sender has nothing to add.
+pub(crate) fn write_at_once(shared: &Shared) {
+    if !may_write_at_once() {
+        return shared.write_now();
+    }
+    AT_ONCE.set(AT_ONCE.get() + 1);
+    coop::unconstrained(|| write(shared));
+}
+
 fn write_out(mut listed: Vec<Arc<Shared>>) {
-    let at_once = listed.len().min(AT_ONCE_MAX);
+    let at_once = listed.len().min(AT_ONCE_MAX.saturating_sub(AT_ONCE.get()));
     // tokio lets one poll of a task do 128 things, and then has it wait: a thousand tasks that are woken to write for themselves cost
     // more than a thousand writes.
-    coop::unconstrained(|| listed.drain(..at_once).for_each(write));
+    coop::unconstrained(|| listed.drain(..at_once).for_each(|shared| write(&shared)));
     // So many would keep the thread from others. Who cannot be written to now is woken.
-    listed.drain(..).for_each(write);
+    listed.drain(..).for_each(|shared| write(&shared));
     if listed.capacity() <= AT_ONCE_MAX {
         // What the writing itself has put off, by a transport that is a connection, comes behind.
         listed.append(&mut LISTED.take());
@@ -62,7 +78,7 @@ fn write_out(mut listed: Vec<Arc<Shared>>) {
 }
 
 /// Writes what waits on one connection. One whose transport panics does not keep the others from being written to: it ends.
-fn write(shared: Arc<Shared>) {
+fn write(shared: &Shared) {
     let written = std::panic::catch_unwind(AssertUnwindSafe(|| shared.write_now()));
     if written.is_err() {
         tracing::error!("a transport panicked");
@@ -81,5 +97,5 @@ fn number() -> NonZeroU32 {
 
 /// From this many bytes on what is sent to another connection than the running handler's is not put off.
 const LATER_BYTES_MAX: usize = 16 << 10;
-/// Connections that are written to at the end of one poll whatever else the thread has to do.
+/// Connections that are written to in one poll, and at its end, whatever else the thread has to do.
 const AT_ONCE_MAX: usize = 1024;

@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use duplexer::{Addresses, Client, Limits, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
-use support::{Frame, Peer, Role, client_with, frame, host, host_hyper, open, until, upgrade};
+use support::{
+    Everybody, Frame, Peer, Role, client_with, frame, gathered, host, host_hyper, open, until,
+    upgrade,
+};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc};
 
@@ -58,9 +61,6 @@ fn read_all(stream: &mut TcpStream, mut bytes: usize, sizes: &mut Vec<usize>) {
         bytes -= len;
     }
 }
-
-/// Everybody's senders.
-type Everybody = Arc<std::sync::Mutex<Vec<duplexer::Sender>>>;
 
 /// A server whose handlers [`pass_on`].
 async fn host_room<A: Future<Output = ()> + Send>(
@@ -108,16 +108,6 @@ async fn pass_on<A: Future<Output = ()>>(
         }
         after().await;
     }
-}
-
-/// Waits until so many are there.
-async fn gathered(everybody: &Everybody, count: usize) {
-    until(async {
-        while everybody.lock().expect("no panic").len() < count {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
 }
 
 /// Sixteen requests that arrive together, fifty times: each lot of answers comes in one piece.
@@ -188,6 +178,26 @@ async fn so_do_answers_that_are_written_in_pieces() {
     .await;
     // Each answer is two frames with text and an empty one that ends it.
     leaves_in_one_write_of(address, 16 * (3 * 2 + TEXT.len())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_end_of_a_message_leaves_with_a_last_piece_that_is_over_the_mark() {
+    let mut limits = Limits::default();
+    limits.queue_bytes_high = 10;
+    let server = Server::builder().limits(limits).build();
+    let address = host(&server, |mut socket: WebSocket, _| async move {
+        while let Ok(Some(message)) = socket.recv().await {
+            let mut writer = socket.send_stream(message.kind()).await.expect("it is open");
+            writer.write(message.as_bytes()).await.expect("it is open");
+            writer.finish().await.expect("it is open");
+        }
+    })
+    .await;
+    let request = frame(Role::Client, 0x81, TEXT);
+    let answer_bytes = 2 * 2 + TEXT.len();
+    let reading =
+        tokio::task::spawn_blocking(move || read_sizes(address, request, answer_bytes, 50));
+    assert_eq!(reading.await.expect("no panic"), [answer_bytes; 50]);
 }
 
 #[tokio::test]

@@ -96,10 +96,15 @@ impl Queue {
     }
 
     /// Appends a frame that was encoded elsewhere.
+    #[inline(always)]
     pub(crate) fn push_encoded(&mut self, frame: &Bytes, scratch: &mut Scratch) {
         if frame.len() < REFERENCE_BYTES_MIN {
             return self.tail_with_room(scratch).extend_from_slice(frame);
         }
+        self.push_encoded_large(frame, scratch);
+    }
+
+    fn push_encoded_large(&mut self, frame: &Bytes, scratch: &mut Scratch) {
         self.seal_tail(scratch);
         self.push_segment(frame.clone().into(), true, scratch);
     }

@@ -132,6 +132,31 @@ impl Connection {
         }
     }
 
+    /// Queues several prepared messages, with the options' defaults, as long as the queue is below
+    /// [`queue_bytes_max`](crate::Limits::queue_bytes_max), and tells how many.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send); none was queued then.
+    pub fn send_prepared_many(
+        &mut self,
+        prepared: &[Prepared],
+        scratch: &mut Scratch,
+    ) -> Result<usize, SendError> {
+        self.may_send()?;
+        let plain = !self.role().masks() && self.chain.is_empty();
+        for (sent, prepared) in prepared.iter().enumerate() {
+            if self.queue.len() >= self.limits.queue_bytes_max {
+                return Ok(sent);
+            }
+            if plain {
+                self.queue.push_encoded(prepared.plain(), scratch);
+            } else {
+                self.send_prepared(prepared, SendOptions::default(), scratch)?;
+            }
+        }
+        Ok(prepared.len())
+    }
+
     /// Begins a message of any length that is written piece by piece. Until it ends no other may be sent
     /// (RFC 6455 §5.4).
     ///

@@ -43,26 +43,44 @@ impl Driver {
         self.attended = true;
         self.hold_full = false;
         loop {
-            if self.has_unparsed() && !self.is_resting() {
-                if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
-                    self.input.take(len);
-                    self.watch.message_received();
-                    if self.account.counts() {
-                        let counted = self.account.message(&mut self.seldom);
-                        if !self.abide(counted, local) {
-                            continue;
-                        }
-                    }
-                    return Poll::Ready(Some(message));
-                }
-                if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
-                    return Poll::Ready(Some(message));
-                }
+            if let Some(message) = self.take_read(local) {
+                return Poll::Ready(Some(message));
             }
             if !ready!(self.poll_arrival(cx, local)) {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    /// A whole message that is there already.
+    pub(crate) fn take_arrived(&mut self, local: &mut Local) -> Option<Message> {
+        match self.take_held(local) {
+            Some(message) => Some(message),
+            None => self.take_read(local),
+        }
+    }
+
+    /// The next whole message among the bytes at hand.
+    #[inline(always)]
+    fn take_read(&mut self, local: &mut Local) -> Option<Message> {
+        while self.has_unparsed() && !self.is_resting() {
+            let Some((len, message)) = self.conn.receive_single(self.input.unread()) else {
+                return match self.parse(Delivery::Whole, local) {
+                    Parsed::Message(message) => Some(message),
+                    Parsed::Piece(_) | Parsed::Noted | Parsed::Nothing => None,
+                };
+            };
+            self.input.take(len);
+            self.watch.message_received();
+            if self.account.counts() {
+                let counted = self.account.message(&mut self.seldom);
+                if !self.abide(counted, local) {
+                    continue;
+                }
+            }
+            return Some(message);
+        }
+        None
     }
 
     /// The next piece of a message; `None` as above.

@@ -35,6 +35,13 @@ impl Driver {
         Ok(())
     }
 
+    /// Queues prepared messages as long as there is room, and tells how many. To be called while messages may be sent.
+    pub(crate) fn send_prepared_many(&mut self, prepared: &[Prepared], local: &mut Local) -> usize {
+        let sent = self.conn.send_prepared_many(prepared, &mut local.scratch).unwrap_or(0);
+        (0..sent).for_each(|_| self.watch.message_sent());
+        sent
+    }
+
     /// Queues a piece of a message that was begun.
     pub(crate) fn write_message(
         &mut self,
@@ -70,6 +77,15 @@ impl Driver {
         local: &mut Local,
     ) -> Poll<bool> {
         self.poll_capacity(false, cx, local)
+    }
+
+    /// The same for a message's end that brings nothing more: behind a large piece it does not wait for that to leave, and leaves
+    /// with it.
+    pub(crate) fn poll_ready_end(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
+        if self.may_send() && self.is_below_bound() {
+            return Poll::Ready(true);
+        }
+        self.poll_ready_writer(cx, local)
     }
 
     // A call of it is a twentieth of what a small message costs that does not wait.
@@ -132,7 +148,11 @@ impl Driver {
 
     /// Whether a message may be queued without waiting: one may always pass a queue below its hard bound.
     pub(crate) fn has_room(&self) -> bool {
-        !self.conn.is_writing() && self.conn.queued_bytes() < self.conn.limits().queue_bytes_max
+        !self.conn.is_writing() && self.is_below_bound()
+    }
+
+    fn is_below_bound(&self) -> bool {
+        self.conn.queued_bytes() < self.conn.limits().queue_bytes_max
     }
 
     /// Waits until all that was queued has been written; false when it could not be.

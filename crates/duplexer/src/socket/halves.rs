@@ -88,6 +88,58 @@ impl Receiver {
         })
     }
 
+    /// Waits for the next message, and takes those along that have arrived with it: they are put behind what `messages` holds, at most
+    /// `limit` of them, and no more once they are 1 MiB. Returns how many came; 0 is a clean end, as `None` is of
+    /// [`recv`](Receiver::recv), or a `limit` of 0. For work that is cheaper for several at once, as
+    /// [`try_send_prepared_many`](Sender::try_send_prepared_many) is. Cancel-safe: no message is lost.
+    ///
+    /// ```
+    /// # async fn example(mut receiver: duplexer::Receiver) -> Result<(), duplexer::RecvError> {
+    /// let mut messages = Vec::new();
+    /// while receiver.recv_many(&mut messages, 64).await? > 0 {
+    ///     println!("{} at once", messages.drain(..).len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv), once all that came before was taken.
+    pub fn recv_many(
+        &mut self,
+        messages: &mut Vec<Message>,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, RecvError>> + Send {
+        poll_fn(move |cx| self.poll_recv_many(messages, limit, cx))
+    }
+
+    fn poll_recv_many(
+        &mut self,
+        messages: &mut Vec<Message>,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, RecvError>> {
+        if limit == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.handle.poll(cx, |driver, cx, local| {
+            let Some(first) = ready!(driver.poll_recv(cx, local)) else {
+                return Poll::Ready(RecvError::outcome(driver).map(|()| 0));
+            };
+            let before = messages.len();
+            let mut bytes = first.len();
+            messages.push(first);
+            while messages.len() - before < limit
+                && bytes < MANY_BYTES
+                && let Some(message) = driver.take_arrived(local)
+            {
+                bytes += message.len();
+                messages.push(message);
+            }
+            Poll::Ready(Ok(messages.len() - before))
+        })
+    }
+
     /// Waits for the next message to begin, and returns a reader of its pieces, for messages of any length. Bound by
     /// [`stream_bytes_max`](duplexer_proto::Limits::stream_bytes_max), not by `message_bytes_max`. Cancel-safe.
     ///
@@ -207,6 +259,41 @@ impl Sender {
                 driver.send_prepared(prepared, options, local)
             },
         )
+    }
+
+    /// [`try_send_prepared`](Sender::try_send_prepared) for several messages, which cost a subscriber little more than one does: a publisher
+    /// who has several gives all of them to one subscriber before it turns to the next. They leave together, at once: in a handler that
+    /// our [`Server`](crate::Server) runs this does not wait for the end of the poll, but where it is the handler's own connection, or
+    /// a thousand others were written to before in the same poll.
+    ///
+    /// Returns how many were queued, from the first on: fewer than all where the queue is over its hard bound by then, or a message is
+    /// being written in pieces.
+    ///
+    /// ```
+    /// # fn example(subscribers: &mut Vec<duplexer::Sender>) {
+    /// use duplexer::Prepared;
+    /// let news = ["it rains", "it pours"].map(Prepared::new);
+    /// subscribers.retain(|one| one.try_send_prepared_many(&news).is_ok_and(|sent| sent == news.len()));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Nothing can be sent any more.
+    pub fn try_send_prepared_many(&self, prepared: &[Prepared]) -> Result<usize, SendError> {
+        let corked = self.handle.is_corked();
+        let shared = self.handle.shared();
+        let (sent, put_off) = self.handle.now(|driver, local| {
+            if !driver.may_send() {
+                return Err(SendError::why(driver));
+            }
+            let sent = driver.send_prepared_many(prepared, local);
+            let full = !later::may_write_at_once();
+            Ok((sent, corked || (full && later::put_off(shared, driver))))
+        })?;
+        if !put_off {
+            later::write_at_once(shared);
+        }
+        Ok(sent)
     }
 
     /// Waits until [`try_send`](Sender::try_send) would queue a message. Cancel-safe.
@@ -472,3 +559,6 @@ impl fmt::Debug for Sender {
             .finish()
     }
 }
+
+/// From so many bytes on no more messages are taken at once: few bytes that have arrived may be large messages, compressed.
+const MANY_BYTES: usize = 1 << 20;

@@ -118,6 +118,18 @@ impl WebSocket {
         self.receiver.poll_recv(cx)
     }
 
+    /// Waits for the next message and takes those along that have arrived with it; see [`Receiver::recv_many`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`recv`](WebSocket::recv).
+    pub fn recv_many(
+        &mut self,
+        messages: &mut Vec<Message>,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, RecvError>> + Send {
+        self.receiver.recv_many(messages, limit)
+    }
+
     /// Waits for a message of any length to begin; see [`Receiver::recv_stream`]. Cancel-safe.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
+mod everybody;
 mod frames;
 pub(crate) mod heap;
 mod lab;
@@ -10,6 +11,7 @@ mod opening;
 mod peer;
 mod stack;
 
+pub(crate) use everybody::{Everybody, gathered};
 pub(crate) use frames::{Frame, close_body, frame};
 pub(crate) use lab::{Arrivals, accept, lab, lab_with, refuses};
 pub(crate) use opening::{
