@@ -24,9 +24,9 @@ impl Room {
         }
         let mut messages = Vec::new();
         while receiver.recv_many(&mut messages, TOGETHER_MAX).await? > 0 {
-            let news: Vec<_> = messages.drain(..).map(Prepared::new).collect();
+            let messages = messages.drain(..);
             if publishes {
-                self.send(&news);
+                self.send(&messages.map(Prepared::new).collect::<Vec<_>>());
             }
         }
         Ok(())
@@ -35,12 +35,13 @@ impl Room {
     /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
     fn send(&self, news: &[Prepared]) {
         let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        everyone.retain(|one| {
-            let sent = one.try_send_prepared_many(news).is_ok_and(|sent| sent == news.len());
-            if !sent {
+        everyone.retain(|one| match one.try_send_prepared_many(news) {
+            Ok(sent) if sent == news.len() => true,
+            Ok(_) => {
                 one.abort();
+                false
             }
-            sent
+            Err(_) => false,
         });
     }
 }

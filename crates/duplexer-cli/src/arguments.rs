@@ -17,7 +17,8 @@ use crate::values::{self, Authorities, Header, Patience};
 #[derive(Debug, Parser)]
 #[command(name = "duplexer", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Say more on standard error: -v connections and how they end, -vv also why they were refused or failed, -vvv everything.
+    /// Say more on standard error: -v who connects, who is refused, how connections end and which handlers failed, -vv all that the
+    /// library tells, -vvv everything.
     ///
     /// The environment's RUST_LOG, such as RUST_LOG=duplexer=debug, is added to it and wins where the two differ.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -97,7 +98,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Listen {
-    /// The address to listen on: ADDRESS:PORT, or :PORT for all addresses; port 0 is any that is free.
+    /// The address to listen on: ADDRESS:PORT, or :PORT for all IPv4 addresses; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = values::address)]
     pub(crate) listen: SocketAddr,
 

@@ -50,9 +50,10 @@ impl FromStr for Patience {
     }
 }
 
-/// Reads an address to listen on: `ADDRESS:PORT`, a name in place of the address, or `:PORT` for all addresses.
+/// Reads an address to listen on: `ADDRESS:PORT`, a name in place of the address, or `:PORT` for all IPv4 addresses.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
-    let form = "write it as ADDRESS:PORT, such as 127.0.0.1:8080, or as :PORT for all addresses";
+    let form =
+        "write it as ADDRESS:PORT, such as 127.0.0.1:8080, or as :PORT for all IPv4 addresses";
     let (host, port) = text.rsplit_once(':').ok_or(form)?;
     let port: u16 = port.parse().map_err(|_| format!("`{port}` is no port; {form}"))?;
     if host.is_empty() {

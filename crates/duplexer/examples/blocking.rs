@@ -1,4 +1,4 @@
-//! Without async: `cargo run --example blocking --features blocking -- ws://127.0.0.1:9001/ hello`.
+//! Without async: `cargo run -p duplexer --example blocking --features blocking -- ws://127.0.0.1:9001/ hello`.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What one says, all hear: `cargo run --example broadcast`. A message is framed and compressed once, however many hear it.
+//! What one says, all hear: `cargo run -p duplexer --example broadcast`. A message is framed and compressed once, however many hear it.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,15 +14,17 @@ const TOGETHER_MAX: usize = 64;
 pub struct Room(Arc<Mutex<Vec<Sender>>>);
 
 impl Room {
-    /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind.
+    /// Sends to everyone without waiting. Who has gone leaves the room, and so does who is 1 MiB behind, or is
+    /// being sent something else in pieces.
     pub fn send(&self, news: &[Prepared]) {
         let mut everyone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        everyone.retain(|one| {
-            let sent = one.try_send_prepared_many(news).is_ok_and(|sent| sent == news.len());
-            if !sent {
+        everyone.retain(|one| match one.try_send_prepared_many(news) {
+            Ok(sent) if sent == news.len() => true,
+            Ok(_) => {
                 one.abort();
+                false
             }
-            sent
+            Err(_) => false,
         });
     }
 

@@ -1,4 +1,4 @@
-//! A client that says something and waits for an answer: `cargo run --example client -- ws://127.0.0.1:9001/ hello`.
+//! A client that says something and waits for an answer: `cargo run -p duplexer --example client -- ws://127.0.0.1:9001/ hello`.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! How connections end, and how one learns of it: `cargo run --example closing`.
+//! How connections end, and how one learns of it: `cargo run -p duplexer --example closing`.
 
 use std::error::Error;
 

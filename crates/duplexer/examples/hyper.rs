@@ -1,4 +1,4 @@
-//! A WebSocket in a service of hyper: `cargo run --example hyper`.
+//! A WebSocket in a service of hyper: `cargo run -p duplexer --example hyper`.
 
 use std::convert::Infallible;
 use std::error::Error;

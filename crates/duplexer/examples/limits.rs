@@ -1,4 +1,4 @@
-//! A server for the open internet: bounds on everything, and an end in order. `cargo run --example limits`, then Ctrl-C.
+//! A server for the open internet: bounds on everything, and an end in order. `cargo run -p duplexer --example limits`, then Ctrl-C.
 
 use std::error::Error;
 use std::time::Duration;

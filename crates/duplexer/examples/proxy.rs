@@ -1,4 +1,4 @@
-//! A client behind a proxy: `cargo run --example proxy -- http://user:password@proxy.example:3128 wss://example.com/`. Without a
+//! A client behind a proxy: `cargo run -p duplexer --example proxy -- http://user:password@proxy.example:3128 wss://example.com/`. Without a
 //! setting, the proxy is the one that the environment names.
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! A connection that is opened again when it is lost: `cargo run --example reconnecting -- ws://127.0.0.1:9001/`. Stop and start
+//! A connection that is opened again when it is lost: `cargo run -p duplexer --example reconnecting -- ws://127.0.0.1:9001/`. Stop and start
 //! the server meanwhile.
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Files up and down, each as one message of any length, in constant memory: `cargo run --example streaming -- FILE`.
+//! Files up and down, each as one message of any length, in constant memory: `cargo run -p duplexer --example streaming -- FILE`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! How to test what is written with it, without a port or a wait: `cargo run --example testing --features testing`. In a project of
+//! How to test what is written with it, without a port or a wait: `cargo run -p duplexer --example testing --features testing`. In a project of
 //! yours each of the last three functions is a `#[tokio::test(start_paused = true)]`.
 
 use std::time::Duration;

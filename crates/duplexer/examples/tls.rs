@@ -1,5 +1,5 @@
 //! A server that speaks TLS, and takes a renewed certificate without dropping anybody:
-//! `cargo run --example tls -- chain.pem key.pem`, and `kill -HUP` after each renewal.
+//! `cargo run -p duplexer --example tls -- chain.pem key.pem`, and `kill -HUP` after each renewal.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! WebSockets with a tower service beside them, on one port: `cargo run --example tower`. The service is an axum router here.
+//! WebSockets with a tower service beside them, on one port: `cargo run -p duplexer --example tower`. The service is an axum router here.
 
 use std::error::Error;
 

@@ -19,7 +19,17 @@ thread_local! {
 }
 
 /// A poll of a handler, at whose end all is written that was put off until then.
-pub(crate) struct Turn;
+pub(crate) struct Turn {
+    /// What another handler that polls this one has written to at once.
+    outer: usize,
+}
+
+impl Turn {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        Self { outer: AT_ONCE.replace(0) }
+    }
+}
 
 impl Drop for Turn {
     #[inline]
@@ -28,7 +38,7 @@ impl Drop for Turn {
         if !listed.is_empty() {
             write_out(listed);
         }
-        AT_ONCE.set(0);
+        AT_ONCE.set(self.outer);
     }
 }
 
@@ -49,22 +59,44 @@ pub(crate) fn put_off(shared: &Arc<Shared>, driver: &mut Driver) -> bool {
     true
 }
 
-/// Whether the running handler's poll may write to one more connection at once.
-pub(crate) fn may_write_at_once() -> bool {
-    cork::runs_handler() && AT_ONCE.get() < AT_ONCE_MAX
+/// When what was given to a connection together leaves.
+pub(crate) enum Leaves {
+    /// At the end of the running poll.
+    Later,
+    /// Now: it is in the cache, and its sender has nothing to add.
+    AtOnce,
+    /// Now, as far as tokio's budget for the running poll goes.
+    Now,
+    /// Now, since more is to be queued.
+    ToMakeRoom,
 }
 
-/// Writes what waits on one connection, which is in the cache now, and whose sender has nothing to add.
-pub(crate) fn write_at_once(shared: &Shared) {
-    if !may_write_at_once() {
-        return shared.write_now();
+/// When that is, where all was queued, for another connection than the handler's own, whose driver is in use.
+pub(crate) fn leaves(shared: &Arc<Shared>, driver: &mut Driver) -> Leaves {
+    let little = driver.conn.queued_bytes() < LATER_BYTES_MAX;
+    if cork::runs_handler() && little && AT_ONCE.get() < AT_ONCE_MAX {
+        AT_ONCE.set(AT_ONCE.get() + 1);
+        return Leaves::AtOnce;
     }
-    AT_ONCE.set(AT_ONCE.get() + 1);
-    coop::unconstrained(|| write(shared));
+    if put_off(shared, driver) { Leaves::Later } else { Leaves::Now }
+}
+
+/// Lets it leave then; its driver is not in use any more.
+pub(crate) fn leave(shared: &Shared, leaves: Leaves) {
+    match leaves {
+        Leaves::Later => {}
+        Leaves::Now => write_now(shared),
+        Leaves::AtOnce | Leaves::ToMakeRoom => coop::unconstrained(|| write_now(shared)),
+    }
+}
+
+/// Writes what waits on one connection, as far as tokio's budget for the running poll goes.
+pub(crate) fn write_now(shared: &Shared) {
+    if cork::runs_handler() { write(shared) } else { shared.write_now() }
 }
 
 fn write_out(mut listed: Vec<Arc<Shared>>) {
-    let at_once = listed.len().min(AT_ONCE_MAX.saturating_sub(AT_ONCE.get()));
+    let at_once = listed.len().min(AT_ONCE_MAX);
     // tokio lets one poll of a task do 128 things, and then has it wait: a thousand tasks that are woken to write for themselves cost
     // more than a thousand writes.
     coop::unconstrained(|| listed.drain(..at_once).for_each(|shared| write(&shared)));
@@ -95,7 +127,8 @@ fn number() -> NonZeroU32 {
     number
 }
 
-/// From this many bytes on what is sent to another connection than the running handler's is not put off.
+/// From this many bytes on what is sent to another connection than the running handler's is neither put off nor written beside the
+/// budget.
 const LATER_BYTES_MAX: usize = 16 << 10;
-/// Connections that are written to in one poll, and at its end, whatever else the thread has to do.
+/// Connections that are written to in one poll, and as many at its end, whatever else the thread has to do.
 const AT_ONCE_MAX: usize = 1024;

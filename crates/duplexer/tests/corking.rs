@@ -3,21 +3,17 @@
 
 mod support;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use duplexer::{Addresses, Client, Limits, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
 use support::{
-    Everybody, Frame, Peer, Role, client_with, frame, gathered, host, host_hyper, open, until,
-    upgrade,
+    Everybody, Frame, Peer, Role, client_with, frame, gathered, host, host_hyper, host_room, joins,
+    open, until, upgrade,
 };
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc};
 
 /// A message of 20 bytes.
@@ -59,54 +55,6 @@ fn read_all(stream: &mut TcpStream, mut bytes: usize, sizes: &mut Vec<usize>) {
         assert_ne!(len, 0, "the connection ended");
         sizes.push(len);
         bytes -= len;
-    }
-}
-
-/// A server whose handlers [`pass_on`].
-async fn host_room<A: Future<Output = ()> + Send>(
-    everybody: &Everybody,
-    after: impl Fn() -> A + Clone + Send + Sync + 'static,
-) -> SocketAddr {
-    let everybody = everybody.clone();
-    host(&Server::default(), move |socket, _| {
-        let (everybody, after) = (everybody.clone(), after.clone());
-        async move { pass_on(socket, &everybody, after).await }
-    })
-    .await
-}
-
-/// Opens a connection over a pipe, of which `ours` is served by a handler that [`pass_on`]s; returns who has the other end.
-async fn joins<T>(everybody: &Everybody, ours: T, theirs: DuplexStream) -> Peer<DuplexStream>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let everybody = everybody.clone();
-    tokio::spawn(async move {
-        let handler = |socket, _| async move {
-            pass_on(socket, &everybody, || std::future::ready(())).await;
-        };
-        Server::default().serve_over(ours, Addresses::default(), handler).await
-    });
-    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
-    peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
-    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
-    peer
-}
-
-/// Passes what one connection says to everybody with `try_send_prepared`, and then does as `after` says.
-async fn pass_on<A: Future<Output = ()>>(
-    socket: WebSocket,
-    everybody: &Everybody,
-    after: impl Fn() -> A,
-) {
-    let (sender, mut receiver) = socket.split();
-    everybody.lock().expect("no panic").push(sender);
-    while let Ok(Some(message)) = receiver.recv().await {
-        let prepared = duplexer::Prepared::new(message);
-        for sender in &*everybody.lock().expect("no panic") {
-            sender.try_send_prepared(&prepared).expect("there is room");
-        }
-        after().await;
     }
 }
 
@@ -487,57 +435,22 @@ async fn what_is_put_off_fills_no_queue_however_small_its_bound_is() {
     }
 }
 
-/// A byte stream whose next write panics once that is said.
-struct Panicking(DuplexStream, Arc<AtomicBool>);
-
-impl AsyncRead for Panicking {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Panicking {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        assert!(!self.1.load(Ordering::Relaxed), "on purpose");
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 #[tokio::test]
-async fn a_transport_that_panics_keeps_nothing_from_others() {
-    let (everybody, panics) = (Everybody::default(), Arc::new(AtomicBool::new(false)));
-    let mut peers = Vec::new();
-    for at in 0..3 {
-        let (ours, theirs) = tokio::io::duplex(1 << 10);
-        // The first is who speaks, the second whose transport panics.
-        let panics = if at == 1 { panics.clone() } else { Arc::default() };
-        peers.push(joins(&everybody, Panicking(ours, panics), theirs).await);
-    }
-    gathered(&everybody, 3).await;
-    panics.store(true, Ordering::Relaxed);
-    peers[0].says("first").await;
-    assert_eq!(peers[2].hears().await, Frame::new(0x81, "first"));
-    assert_eq!(peers[0].hears().await, Frame::new(0x81, "first"));
-    peers[1].hears_end().await;
-    everybody.lock().expect("no panic").remove(1);
-    peers[0].says("second").await;
-    assert_eq!(peers[2].hears().await, Frame::new(0x81, "second"));
+async fn the_end_of_a_message_waits_behind_a_piece_that_is_over_the_bound() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let (ours, theirs) = tokio::io::duplex(1 << 10);
+    tokio::spawn(async move {
+        let handler = |mut socket: WebSocket, _| async move {
+            let mut writer = socket.send_stream(MessageKind::Binary).await.expect("it is open");
+            writer.write(vec![7; 2 << 20]).await.expect("there is room");
+            tell.send(writer.finish().now_or_never().is_none()).expect("the test listens");
+        };
+        Server::default().serve_over(ours, Addresses::default(), handler).await
+    });
+    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
+    peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
+    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(until(told.recv()).await, Some(true));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::net::SocketAddr;
+
 use duplexer::{
     Addresses, Client, CloseCode, Deflate, Limits, Message, Prepared, RecvError, SendError, Server,
     WebSocket,
@@ -45,7 +47,7 @@ async fn the_first_is_waited_for_and_none_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_frames_and_fragments_between_them_change_nothing() {
+async fn control_frames_and_fragments_between_them_only_divide_them() {
     let (mut socket, mut peer) = client().await;
     let frames = [
         peer.frame(0x81, "one"),
@@ -57,7 +59,8 @@ async fn control_frames_and_fragments_between_them_change_nothing() {
     ];
     peer.sends_bytes(frames.concat()).await;
     let mut messages = Vec::new();
-    assert_eq!(socket.recv_many(&mut messages, 64).await.expect("it is open"), 3);
+    assert_eq!(socket.recv_many(&mut messages, 64).await.expect("it is open"), 1);
+    assert_eq!(socket.recv_many(&mut messages, 64).await.expect("it is open"), 2);
     assert_eq!(messages, [Message::from("one"), b"two"[..].into(), "three".into()]);
     assert!(socket.recv().now_or_never().is_none());
     assert_eq!(peer.hears().await, Frame::new(0x8a, "ping"));
@@ -86,6 +89,22 @@ async fn an_end_comes_behind_the_messages_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_are_answered_before_the_end_behind_them() {
+    let (mut socket, mut peer) = client().await;
+    let close = peer.frame(0x88, support::close_body(1000, ""));
+    peer.sends_bytes([peer.frame(0x81, "one"), peer.frame(0x81, "two"), close].concat()).await;
+    let mut messages = Vec::new();
+    while socket.recv_many(&mut messages, 64).now_or_never().is_some_and(|came| came.is_ok()) {
+        for message in messages.drain(..) {
+            socket.send(message).await.expect("it is open");
+        }
+    }
+    assert_eq!(peer.hears().await, Frame::new(0x81, "one"));
+    assert_eq!(peer.hears().await, Frame::new(0x81, "two"));
+    assert_eq!(peer.hears().await.close_code(), Some(1000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_that_were_held_are_taken_together() {
     let (socket, mut peer) = client().await;
     let (sender, mut receiver) = socket.split();
@@ -108,7 +127,7 @@ async fn few_bytes_that_are_large_messages_are_not_all_taken_at_once() {
                      server_no_context_takeover; client_no_context_takeover\r\n";
     let offering = Client::builder().deflate(Deflate::default()).build();
     let (mut socket, mut peer) = client_with(&offering, extension, 64 << 10).await;
-    let message = Message::from(vec![0; 700_000]);
+    let message = Message::from(vec![0; 200_000]);
     socket.send(message.clone()).await.expect("it is open");
     let compressed = peer.hears().await;
     assert_eq!(compressed.first, 0xc2);
@@ -207,8 +226,47 @@ async fn others_are_written_to_at_once_but_no_more_than_a_thousand() {
             assert_eq!(peer.hears().await, Frame::new(0x81, &two));
         }
         let waited = [(); 1_300].map(|()| told.try_recv().expect("it was told"));
+        assert_eq!(waited[0], 2 * (2 + 5), "who speaks hears itself when the poll ends");
         let waited = waited.iter().filter(|bytes| **bytes > 0).count();
         assert_eq!(waited, 1_300 - 1_024, "who speaks, and those above the bound");
+    }
+}
+
+/// A server with these limits whose handlers join `everybody`, and pass on what they are told together.
+async fn host_room(limits: Limits, everybody: &Everybody) -> SocketAddr {
+    let everybody = everybody.clone();
+    host(&Server::builder().limits(limits).build(), move |socket: WebSocket, _| {
+        let everybody = everybody.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            everybody.lock().expect("no panic").push(sender);
+            let mut messages = Vec::new();
+            while let Ok(1..) = receiver.recv_many(&mut messages, 64).await {
+                let news = prepared(messages.drain(..));
+                for sender in &*everybody.lock().expect("no panic") {
+                    let sent = sender.try_send_prepared_many(&news);
+                    assert_eq!(sent.expect("it is open"), news.len());
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_is_not_behind_gets_all_however_small_the_bound_is() {
+    let mut limits = Limits::default();
+    limits.queue_bytes_max = 10_000;
+    let everybody = Everybody::default();
+    let address = host_room(limits, &everybody).await;
+    let (mut one, mut two) = (open(address).await, open(address).await);
+    gathered(&everybody, 2).await;
+    let said: Vec<String> = (0..60).map(|n| n.to_string().repeat(500)).collect();
+    let together = said.iter().map(|text| one.frame(0x81, text)).collect::<Vec<_>>().concat();
+    one.sends_bytes(together).await;
+    for text in &said {
+        assert_eq!(one.hears().await, Frame::new(0x81, text));
+        assert_eq!(two.hears().await, Frame::new(0x81, text));
     }
 }
 
@@ -216,24 +274,7 @@ async fn others_are_written_to_at_once_but_no_more_than_a_thousand() {
 async fn what_a_member_of_a_room_says_at_once_all_hear_in_order() {
     // Over real sockets, with compression agreed on by one of two.
     let everybody = Everybody::default();
-    let list = everybody.clone();
-    let server = Server::builder().limits(Limits::default()).build();
-    let address = host(&server, move |socket: WebSocket, _| {
-        let list = list.clone();
-        async move {
-            let (sender, mut receiver) = socket.split();
-            list.lock().expect("no panic").push(sender);
-            let mut messages = Vec::new();
-            while let Ok(1..) = receiver.recv_many(&mut messages, 64).await {
-                let news = prepared(messages.drain(..));
-                for sender in &*list.lock().expect("no panic") {
-                    let sent = sender.try_send_prepared_many(&news);
-                    assert_eq!(sent.expect("it is open"), news.len());
-                }
-            }
-        }
-    })
-    .await;
+    let address = host_room(Limits::default(), &everybody).await;
     let mut plain = open(address).await;
     let deflating = Client::builder().deflate(Deflate::default()).build();
     let mut deflating = deflating.connect(format!("ws://{address}/")).await.expect("a server");

@@ -21,6 +21,18 @@ fn a_conversation_tells_of_its_opening_its_messages_and_its_end() {
 }
 
 #[test]
+fn what_is_secret_in_a_url_is_not_told() {
+    let server = Running::start(&["echo"]);
+    let url = server.url("/echo?token=abc").replace("://", "://me:secret@");
+    for option in ["-v", "-vv", "-vvv"] {
+        let output = connect(&[&url, option], b"hi\n");
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("open url=\"{}\"", server.url("/echo"))), "{said}");
+        assert!(!said.contains("abc") && !said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
 fn the_environment_adds_to_it_and_wins() {
     let server = Running::start(&["echo"]);
     let url = server.url("/");

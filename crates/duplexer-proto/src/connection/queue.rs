@@ -96,6 +96,7 @@ impl Queue {
     }
 
     /// Appends a frame that was encoded elsewhere.
+    // In place, since a call is a sixth of what it does for a frame of 64 bytes.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, frame: &Bytes, scratch: &mut Scratch) {
         if frame.len() < REFERENCE_BYTES_MIN {

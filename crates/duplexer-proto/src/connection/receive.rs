@@ -122,6 +122,29 @@ impl Connection {
         Some((end, message))
     }
 
+    /// Whether `input` begins with a message that is whole in one frame and within the limits: what
+    /// [`receive`](Connection::receive) gives out next, unless that breaks a rule. With nothing behind it looked at, a Close least of all.
+    ///
+    /// ```
+    /// use duplexer_proto::{Connection, Role};
+    /// let client = Connection::new(Role::Client, Default::default(), Default::default(), vec![]);
+    /// assert!(client.begins_with_message(b"\x81\x05Hello"));
+    /// assert!(!client.begins_with_message(b"\x81\x05Hell"));
+    /// assert!(!client.begins_with_message(b"\x88\x00"));
+    /// ```
+    #[must_use]
+    pub fn begins_with_message(&self, input: &[u8]) -> bool {
+        let between = !self.decoder.in_frame && !self.assembler.is_open();
+        if !between || self.machine.state() != State::Open {
+            return false;
+        }
+        let Ok(Some((header, header_bytes))) = Header::parse(input) else { return false };
+        let whole = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        let bytes_max = self.limits.message_bytes_max.min(self.limits.frame_bytes_max);
+        let came = (input.len() - header_bytes) as u64;
+        whole && header.payload_len <= bytes_max.min(came)
+    }
+
     /// Room to receive into without a detour, when no byte of the input is left: a large message that is gathered has it for as much of
     /// its frame as is to come, at most. Bytes of the transport that are written there are the ones behind those that
     /// [`receive`](Connection::receive) took; call that next, with no bytes. `None` where the next bytes are to be input.

@@ -43,8 +43,16 @@ impl Driver {
         self.attended = true;
         self.hold_full = false;
         loop {
-            if let Some(message) = self.take_read(local) {
-                return Poll::Ready(Some(message));
+            if self.has_unparsed() && !self.is_resting() {
+                if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
+                    if !self.took_single(len, local) {
+                        continue;
+                    }
+                    return Poll::Ready(Some(message));
+                }
+                if let Parsed::Message(message) = self.parse(Delivery::Whole, local) {
+                    return Poll::Ready(Some(message));
+                }
             }
             if !ready!(self.poll_arrival(cx, local)) {
                 return Poll::Ready(None);
@@ -52,35 +60,39 @@ impl Driver {
         }
     }
 
-    /// A whole message that is there already.
+    /// A message that is there already, whole: held, or in one frame that was read. Looks at nothing behind it, so that an end which has
+    /// arrived as well does not come before what is done with the messages before it.
     pub(crate) fn take_arrived(&mut self, local: &mut Local) -> Option<Message> {
-        match self.take_held(local) {
-            Some(message) => Some(message),
-            None => self.take_read(local),
+        if let Some(message) = self.take_held(local) {
+            return Some(message);
+        }
+        if !self.has_unparsed() || self.is_resting() {
+            return None;
+        }
+        if let Some((len, message)) = self.conn.receive_single(self.input.unread()) {
+            return self.took_single(len, local).then_some(message);
+        }
+        if !self.conn.begins_with_message(self.input.unread()) {
+            return None;
+        }
+        let parsed = self.parse_next(Delivery::Whole, local);
+        self.weigh(local);
+        match parsed {
+            Parsed::Message(message) => Some(message),
+            Parsed::Piece(_) | Parsed::Noted | Parsed::Nothing => None,
         }
     }
 
-    /// The next whole message among the bytes at hand.
+    /// Takes note of a message in the first `len` bytes at hand. False where that is one too many.
     #[inline(always)]
-    fn take_read(&mut self, local: &mut Local) -> Option<Message> {
-        while self.has_unparsed() && !self.is_resting() {
-            let Some((len, message)) = self.conn.receive_single(self.input.unread()) else {
-                return match self.parse(Delivery::Whole, local) {
-                    Parsed::Message(message) => Some(message),
-                    Parsed::Piece(_) | Parsed::Noted | Parsed::Nothing => None,
-                };
-            };
-            self.input.take(len);
-            self.watch.message_received();
-            if self.account.counts() {
-                let counted = self.account.message(&mut self.seldom);
-                if !self.abide(counted, local) {
-                    continue;
-                }
-            }
-            return Some(message);
+    fn took_single(&mut self, len: usize, local: &mut Local) -> bool {
+        self.input.take(len);
+        self.watch.message_received();
+        if !self.account.counts() {
+            return true;
         }
-        None
+        let counted = self.account.message(&mut self.seldom);
+        self.abide(counted, local)
     }
 
     /// The next piece of a message; `None` as above.

@@ -35,7 +35,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Queues prepared messages as long as there is room, and tells how many. To be called while messages may be sent.
+    /// Queues prepared messages as long as there is room, and tells how many: none while another one is being written in pieces. To be
+    /// called while messages may be sent.
     pub(crate) fn send_prepared_many(&mut self, prepared: &[Prepared], local: &mut Local) -> usize {
         let sent = self.conn.send_prepared_many(prepared, &mut local.scratch).unwrap_or(0);
         (0..sent).for_each(|_| self.watch.message_sent());
@@ -79,8 +80,8 @@ impl Driver {
         self.poll_capacity(false, cx, local)
     }
 
-    /// The same for a message's end that brings nothing more: behind a large piece it does not wait for that to leave, and leaves
-    /// with it.
+    /// The same for the end of a message, a frame's header and what a compressor has held: behind a large piece it does not wait for that
+    /// to leave, and leaves with it.
     pub(crate) fn poll_ready_end(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<bool> {
         if self.may_send() && self.is_below_bound() {
             return Poll::Ready(true);

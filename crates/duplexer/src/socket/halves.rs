@@ -15,7 +15,7 @@ use duplexer_proto::{
 use crate::clock;
 use crate::driver::Driver;
 use crate::handle::{Handle, Shared};
-use crate::later;
+use crate::later::{self, Leaves};
 use crate::local::Local;
 use crate::socket::outcome::{PingError, RecvError, SendError, TrySendError};
 use crate::socket::reader::MessageReader;
@@ -88,10 +88,12 @@ impl Receiver {
         })
     }
 
-    /// Waits for the next message, and takes those along that have arrived with it: they are put behind what `messages` holds, at most
-    /// `limit` of them, and no more once they are 1 MiB. Returns how many came; 0 is a clean end, as `None` is of
-    /// [`recv`](Receiver::recv), or a `limit` of 0. For work that is cheaper for several at once, as
-    /// [`try_send_prepared_many`](Sender::try_send_prepared_many) is. Cancel-safe: no message is lost.
+    /// Waits for the next message, and takes those along that have arrived with it, each whole in one frame, up to the next control
+    /// frame: they are put behind what `messages` holds, at most `limit` of them, and no more once they are 256 KiB. Returns
+    /// how many came; 0 is a clean end, as `None` is of [`recv`](Receiver::recv), or a `limit` of 0. An end that
+    /// has arrived behind them is told by the next call, so that they can still be answered. Cancel-safe: no message is lost.
+    ///
+    /// For work that is cheaper for several at once, as [`try_send_prepared_many`](Sender::try_send_prepared_many) is.
     ///
     /// ```
     /// # async fn example(mut receiver: duplexer::Receiver) -> Result<(), duplexer::RecvError> {
@@ -127,13 +129,13 @@ impl Receiver {
                 return Poll::Ready(RecvError::outcome(driver).map(|()| 0));
             };
             let before = messages.len();
-            let mut bytes = first.len();
+            let mut bytes = first.len() + MESSAGE_BYTES;
             messages.push(first);
             while messages.len() - before < limit
-                && bytes < MANY_BYTES
+                && bytes < TOGETHER_BYTES_MAX
                 && let Some(message) = driver.take_arrived(local)
             {
-                bytes += message.len();
+                bytes += message.len() + MESSAGE_BYTES;
                 messages.push(message);
             }
             Poll::Ready(Ok(messages.len() - before))
@@ -262,18 +264,26 @@ impl Sender {
     }
 
     /// [`try_send_prepared`](Sender::try_send_prepared) for several messages, which cost a subscriber little more than one does: a publisher
-    /// who has several gives all of them to one subscriber before it turns to the next. They leave together, at once: in a handler that
-    /// our [`Server`](crate::Server) runs this does not wait for the end of the poll, but where it is the handler's own connection, or
-    /// a thousand others were written to before in the same poll.
+    /// who has several gives all of them to one subscriber before it turns to the next. They leave together and at once, before the call
+    /// returns: who holds a lock meanwhile holds it for so long. In a handler that our [`Server`](crate::Server) runs
+    /// they leave at the end of the running poll where the connection is the handler's own, and where 1,024 others were
+    /// written to before in that poll.
     ///
-    /// Returns how many were queued, from the first on: fewer than all where the queue is over its hard bound by then, or a message is
-    /// being written in pieces.
+    /// Returns how many were queued, from the first on. Where that is fewer than all, `prepared[sent..]` was not: the queue is over its hard
+    /// bound and the transport takes no more, or a message is being written in pieces.
     ///
     /// ```
     /// # fn example(subscribers: &mut Vec<duplexer::Sender>) {
     /// use duplexer::Prepared;
     /// let news = ["it rains", "it pours"].map(Prepared::new);
-    /// subscribers.retain(|one| one.try_send_prepared_many(&news).is_ok_and(|sent| sent == news.len()));
+    /// subscribers.retain(|one| match one.try_send_prepared_many(&news) {
+    ///     Ok(sent) if sent == news.len() => true,
+    ///     Ok(_) => {
+    ///         one.abort(); // a megabyte behind
+    ///         false
+    ///     }
+    ///     Err(_) => false, // gone
+    /// });
     /// # }
     /// ```
     ///
@@ -282,18 +292,28 @@ impl Sender {
     pub fn try_send_prepared_many(&self, prepared: &[Prepared]) -> Result<usize, SendError> {
         let corked = self.handle.is_corked();
         let shared = self.handle.shared();
-        let (sent, put_off) = self.handle.now(|driver, local| {
-            if !driver.may_send() {
-                return Err(SendError::why(driver));
+        let mut sent = 0;
+        loop {
+            let (queued, leaves) = self.handle.now(|driver, local| {
+                if !driver.may_send() {
+                    return Err(SendError::why(driver));
+                }
+                let queued = driver.send_prepared_many(&prepared[sent..], local);
+                let leaves = if sent + queued < prepared.len() {
+                    Leaves::ToMakeRoom
+                } else if corked || queued == 0 {
+                    Leaves::Later
+                } else {
+                    later::leaves(shared, driver)
+                };
+                Ok((queued, leaves))
+            })?;
+            sent += queued;
+            later::leave(shared, leaves);
+            if queued == 0 || sent == prepared.len() {
+                return Ok(sent);
             }
-            let sent = driver.send_prepared_many(prepared, local);
-            let full = !later::may_write_at_once();
-            Ok((sent, corked || (full && later::put_off(shared, driver))))
-        })?;
-        if !put_off {
-            later::write_at_once(shared);
         }
-        Ok(sent)
     }
 
     /// Waits until [`try_send`](Sender::try_send) would queue a message. Cancel-safe.
@@ -533,7 +553,7 @@ impl Sender {
             Ok(corked || later::put_off(self.handle.shared(), driver))
         })?;
         if !put_off {
-            self.handle.write_now();
+            later::write_now(self.handle.shared());
         }
         Ok(())
     }
@@ -561,4 +581,6 @@ impl fmt::Debug for Sender {
 }
 
 /// From so many bytes on no more messages are taken at once: few bytes that have arrived may be large messages, compressed.
-const MANY_BYTES: usize = 1 << 20;
+const TOGETHER_BYTES_MAX: usize = 256 << 10;
+/// What one takes there beside its bytes.
+const MESSAGE_BYTES: usize = size_of::<Message>();

@@ -216,7 +216,9 @@ pub enum TrySendError {
 impl fmt::Display for TrySendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full(_) => f.write_str("the send queue is full (limit queue_bytes_max)"),
+            Self::Full(_) => f.write_str(
+                "the send queue is full (limit queue_bytes_max), or a message is being sent in pieces",
+            ),
             Self::Closed(error) => error.fmt(f),
         }
     }

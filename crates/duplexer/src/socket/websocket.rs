@@ -189,6 +189,23 @@ impl WebSocket {
         self.sender.send_prepared(prepared).await
     }
 
+    /// Queues a message that was prepared for many connections, if that is possible without waiting; see
+    /// [`Sender::try_send_prepared`].
+    ///
+    /// # Errors
+    /// As [`try_send`](WebSocket::try_send).
+    pub fn try_send_prepared(&mut self, prepared: &Prepared) -> Result<(), TrySendError> {
+        self.sender.try_send_prepared(prepared)
+    }
+
+    /// Queues several of them, and tells how many; see [`Sender::try_send_prepared_many`].
+    ///
+    /// # Errors
+    /// Nothing can be sent any more.
+    pub fn try_send_prepared_many(&mut self, prepared: &[Prepared]) -> Result<usize, SendError> {
+        self.sender.try_send_prepared_many(prepared)
+    }
+
     /// Waits until all that was queued has been written. Cancel-safe.
     ///
     /// # Errors

@@ -96,17 +96,14 @@ impl<'s> MessageWriter<'s> {
     ) -> Poll<Result<(), SendError>> {
         let Self { handle, utf8, finished } = self;
         let corked = handle.is_corked();
-        let only_ends =
-            boundary == Boundary::End && piece.as_ref().is_none_or(|piece| piece.is_empty());
         handle.poll(cx, |driver, cx, local| {
             driver.writer_busy();
             if !corked {
                 driver.attend(cx, local);
             }
-            let ready = if only_ends {
-                driver.poll_ready_end(cx, local)
-            } else {
-                driver.poll_ready_writer(cx, local)
+            let ready = match boundary {
+                Boundary::End => driver.poll_ready_end(cx, local),
+                Boundary::Within | Boundary::Flush => driver.poll_ready_writer(cx, local),
             };
             if !ready!(ready) {
                 return Poll::Ready(Err(SendError::why(driver)));

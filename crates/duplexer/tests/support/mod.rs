@@ -11,7 +11,7 @@ mod opening;
 mod peer;
 mod stack;
 
-pub(crate) use everybody::{Everybody, gathered};
+pub(crate) use everybody::{Everybody, gathered, host_room, joins};
 pub(crate) use frames::{Frame, close_body, frame};
 pub(crate) use lab::{Arrivals, accept, lab, lab_with, refuses};
 pub(crate) use opening::{

@@ -62,7 +62,7 @@ fn client(options: &Connect) -> Client {
 fn greet(socket: &WebSocket, url: &str, began: Instant) {
     let subprotocol = socket.subprotocol();
     tracing::info!(
-        url,
+        url = without_secrets(url),
         subprotocol = subprotocol.unwrap_or_default(),
         extensions = socket.extensions(),
         took = ?began.elapsed(),
@@ -72,4 +72,13 @@ fn greet(socket: &WebSocket, url: &str, began: Instant) {
         let with = subprotocol.map(|name| format!(" ({name})")).unwrap_or_default();
         eprintln!("connected to {url}{with}; Ctrl-D ends");
     }
+}
+
+/// A URL as it may stand in a log: without its query, and without the user and the password.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let authority = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
 }
