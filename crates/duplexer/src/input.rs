@@ -72,15 +72,18 @@ impl Input {
         self.settle(local);
     }
 
-    /// Reads more behind what is there; zero bytes are the end of the stream. Not to be called while full.
+    /// Reads at most `bytes_max` more behind what is there; zero bytes are the end of the stream. Not to be called while full.
     pub(crate) fn poll_fill(
         &mut self,
+        bytes_max: usize,
         transport: &mut Transport,
         local: &mut Local,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.make_room(local);
-        let mut buffer = ReadBuf::new(&mut self.bytes[self.end as usize..]);
+        let room = &mut self.bytes[self.end as usize..];
+        let len = room.len().min(bytes_max);
+        let mut buffer = ReadBuf::new(&mut room[..len]);
         ready!(Pin::new(transport).poll_read(cx, &mut buffer))?;
         let len = buffer.filled().len();
         self.end += place(len);

@@ -14,32 +14,35 @@ use crate::handle::Shared;
 
 thread_local! {
     static LISTED: Cell<Vec<Arc<Shared>>> = const { Cell::new(Vec::new()) };
+    /// Connections that were written to at once.
     static AT_ONCE: Cell<usize> = const { Cell::new(0) };
+    /// Something is in either of them.
+    static USED: Cell<bool> = const { Cell::new(false) };
     static THREAD: Cell<Option<NonZeroU32>> = const { Cell::new(None) };
 }
 
 /// A poll of a handler, at whose end all is written that was put off until then.
-pub(crate) struct Turn {
-    /// What another handler that polls this one has written to at once.
-    outer: usize,
-}
-
-impl Turn {
-    #[inline]
-    pub(crate) fn begin() -> Self {
-        Self { outer: AT_ONCE.replace(0) }
-    }
-}
+pub(crate) struct Turn;
 
 impl Drop for Turn {
-    #[inline]
+    // Most handlers never send to others.
+    #[inline(always)]
     fn drop(&mut self) {
-        let listed = LISTED.with(Cell::take);
-        if !listed.is_empty() {
-            write_out(listed);
+        if USED.get() {
+            end();
         }
-        AT_ONCE.set(self.outer);
     }
+}
+
+/// Ends a poll that has sent to others. One within another handler's poll ends that one's as well, and what it may write at once
+/// begins anew.
+fn end() {
+    USED.set(false);
+    let listed = LISTED.with(Cell::take);
+    if !listed.is_empty() {
+        write_out(listed);
+    }
+    AT_ONCE.set(0);
 }
 
 /// Leaves what waits on `shared`, whose driver is in use, to be written when the running handler's poll ends. False where none runs, or much
@@ -55,6 +58,7 @@ pub(crate) fn put_off(shared: &Arc<Shared>, driver: &mut Driver) -> bool {
         let mut listed = LISTED.take();
         listed.push(shared.clone());
         LISTED.set(listed);
+        USED.set(true);
     }
     true
 }
@@ -76,6 +80,7 @@ pub(crate) fn leaves(shared: &Arc<Shared>, driver: &mut Driver) -> Leaves {
     let little = driver.conn.queued_bytes() < LATER_BYTES_MAX;
     if cork::runs_handler() && little && AT_ONCE.get() < AT_ONCE_MAX {
         AT_ONCE.set(AT_ONCE.get() + 1);
+        USED.set(true);
         return Leaves::AtOnce;
     }
     if put_off(shared, driver) { Leaves::Later } else { Leaves::Now }
@@ -105,6 +110,7 @@ fn write_out(mut listed: Vec<Arc<Shared>>) {
     if listed.capacity() <= AT_ONCE_MAX {
         // What the writing itself has put off, by a transport that is a connection, comes behind.
         listed.append(&mut LISTED.take());
+        USED.set(!listed.is_empty());
         LISTED.set(listed);
     }
 }

@@ -140,13 +140,13 @@ thread_local! {
     static SPARE: Slot = const { Cell::new(None) };
 }
 
-/// Size of a read: large messages want few system calls. A little more than a power of two, since most large messages are that
-/// long beside their header: a read for its fourteen bytes, and their write, cost some hundredths of a stream of 1 MiB.
-pub(crate) const READ_BYTES: usize = 260 << 10;
+/// Size of a read: large messages want few system calls, and streams a few large pieces. A little more than a power of two, since most
+/// large messages are that long beside their header: a read for its fourteen bytes, and their write, cost some hundredths of a stream of 1 MiB.
+pub(crate) const READ_BYTES: usize = 520 << 10;
 /// Most read buffers kept per thread.
 const BUFFERS_KEPT_MAX: usize = 4;
 /// The same of those that were lent out: a message that is passed on piece by piece has one or two of them under way.
-const LENT_KEPT_MAX: usize = 16;
+const LENT_KEPT_MAX: usize = 8;
 /// How often read buffers that lie about are freed.
 const REST_EVERY: Duration = Duration::from_secs(2);
 

@@ -161,7 +161,7 @@ async fn between_two_receives_no_buffer_is_held() {
     let settings = Client::default();
     let mut ends = Vec::new();
     let before = live();
-    for _ in 0..20 {
+    for _ in 0..40 {
         let (mut socket, mut peer) = client_with(&settings, "", 256).await;
         let (message, ()) = tokio::join!(socket.recv(), peer.says("hello"));
         assert_eq!(message.expect("open"), Some("hello".into()));

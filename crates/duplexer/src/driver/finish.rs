@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use duplexer_proto::{CloseReason, State};
 use tokio::io::AsyncWrite;
 
-use crate::driver::io::Driver;
+use crate::driver::io::{Driver, Reading};
 use crate::local::Local;
 
 impl Driver {
@@ -35,7 +35,7 @@ impl Driver {
                 break;
             }
             self.discard_input(local);
-            if self.conn.state() != state || self.poll_read_more(cx, local).is_ready() {
+            if self.conn.state() != state || self.poll_read(Reading::Held, cx, local).is_ready() {
                 continue;
             }
             if !self.poll_timer(cx, local) {

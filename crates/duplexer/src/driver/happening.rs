@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use duplexer_proto::{Delivery, Message};
 
-use crate::driver::io::Driver;
+use crate::driver::io::{Driver, Reading};
 use crate::driver::notes::Note;
 use crate::driver::receive::Parsed;
 use crate::local::Local;
@@ -51,7 +51,7 @@ impl Driver {
                 Parsed::Noted => continue,
                 Parsed::Piece(_) | Parsed::Nothing => {}
             }
-            if !ready!(self.poll_arrival(cx, local)) {
+            if !ready!(self.poll_arrival(Reading::Whole, cx, local)) {
                 break;
             }
         }

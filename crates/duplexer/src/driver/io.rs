@@ -18,7 +18,7 @@ use crate::driver::account::Account;
 use crate::driver::failure::Failure;
 use crate::driver::seldom::Seldom;
 use crate::input::Input;
-use crate::local::Local;
+use crate::local::{Local, READ_BYTES};
 use crate::terms::Terms;
 use crate::transport::Transport;
 use crate::waiters::{Waiters, Waiting};
@@ -175,31 +175,23 @@ impl Driver {
 
     /// Reads once. Ready when bytes came, or when the stream has ended; not to be called with a full input. Pending, and
     /// woken at once, also when the connection has had its turn.
-    pub(super) fn poll_read_more(&mut self, cx: &mut Context<'_>, local: &mut Local) -> Poll<()> {
-        self.poll_read(cx, local, false)
-    }
-
-    /// The same for somebody who takes messages: a large one is read straight to where it is gathered.
     #[inline(always)]
-    pub(super) fn poll_read_message(
+    pub(super) fn poll_read(
         &mut self,
+        reading: Reading,
         cx: &mut Context<'_>,
         local: &mut Local,
     ) -> Poll<()> {
-        self.poll_read(cx, local, true)
-    }
-
-    #[inline(always)]
-    fn poll_read(&mut self, cx: &mut Context<'_>, local: &mut Local, direct: bool) -> Poll<()> {
         self.turn_over = false;
         if self.is_resting() {
             return Poll::Pending;
         }
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
-        let gathers = direct && self.input.is_empty();
+        let gathers = reading != Reading::Held && self.input.is_empty();
         let room = if gathers { self.conn.room(&local.scratch) } else { None };
         // Where bytes are counted, a read is to be small enough to be paid for soon.
-        let at_once = room.is_some() && !self.account.counts();
+        let counts = self.account.counts();
+        let at_once = room.is_some() && !counts;
         let turn_bytes_max = if at_once { TURN_BYTES_GATHERED_MAX } else { TURN_BYTES_MAX };
         let read = match (turn_bytes_max.saturating_sub(self.turn_bytes), room) {
             // A peer that never pauses does not keep the thread from others.
@@ -211,7 +203,11 @@ impl Driver {
             (left, Some(room)) => {
                 poll_read_buf(Pin::new(transport), cx, &mut room.limit(left as usize))
             }
-            (_, None) => self.input.poll_fill(transport, local, cx),
+            (_, None) => {
+                let large = reading == Reading::Pieces && !counts;
+                let bytes_max = if large { READ_BYTES } else { WHOLE_BYTES };
+                self.input.poll_fill(bytes_max, transport, local, cx)
+            }
         };
         match read {
             Poll::Pending => {
@@ -222,7 +218,7 @@ impl Driver {
             Poll::Ready(Ok(len)) => {
                 self.turn_bytes =
                     self.turn_bytes.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
-                if self.account.counts() {
+                if counts {
                     let counted = self.account.bytes(len, &mut self.seldom);
                     self.abide(counted, local);
                 }
@@ -485,6 +481,17 @@ impl Driver {
     }
 }
 
+/// What is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Whole messages: a large one comes straight to where it is gathered.
+    Whole,
+    /// Messages in pieces: the larger, the fewer.
+    Pieces,
+    /// Control frames behind messages that nobody takes now.
+    Held,
+}
+
 /// Writes as much of what waits as one call takes.
 fn poll_write_many(
     conn: &Connection,
@@ -503,7 +510,9 @@ impl Drop for Driver {
     }
 }
 
-/// Bytes that are read at most before others have their turn: about a buffer full.
+/// Bytes of one read for messages that are taken whole: what of a large one is read before its header was seen is copied.
+const WHOLE_BYTES: usize = READ_BYTES / 2;
+/// Bytes that are read at most before others have their turn: about one such read.
 const TURN_BYTES_MAX: u32 = 256 << 10;
 /// The same where they go straight to a large message, which is little work.
 const TURN_BYTES_GATHERED_MAX: u32 = 1280 << 10;

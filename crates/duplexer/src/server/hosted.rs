@@ -215,7 +215,7 @@ where
     ) -> Poll<()> {
         self.shared.host(cx);
         // What is sent to others from here on is written when all else is done.
-        let _turn = Turn::begin();
+        let _turn = Turn;
         // What is sent on this connection stays in the queue, until `poll_written`.
         let _corked = Corked::enter(self.shared.id());
         match self.tracked.phase() {
