@@ -75,7 +75,8 @@ export class Outbox extends EventTarget {
   /** The socket has closed with `code`: what was on its way may or may not have arrived. */
   detach(code) {
     if (this.#socket === null) return;
-    this.#settle();
+    // Of a connection that broke nobody knows what its browser still held: Chromium says nothing, a moment before the end.
+    if (code !== BROKEN) this.#settle(true);
     clearTimeout(this.#timer);
     this.#socket = null;
     if (code === MESSAGE_TOO_BIG && this.#last !== null) {
@@ -97,6 +98,7 @@ export class Outbox extends EventTarget {
       socket.send(item.payload);
       this.#handedBytes += item.size;
       item.end = this.#handedBytes;
+      item.gone = false;
       this.#last = item;
       this.#tell(item, "sending");
     }
@@ -114,11 +116,15 @@ export class Outbox extends EventTarget {
     }
   }
 
-  /** Works out from `bufferedAmount` how far each message on its way has got. */
-  #settle() {
+  /** Works out from `bufferedAmount` how far each message on its way has got. Sent is what was gone before, or is `surely` gone now. */
+  #settle(surely = false) {
     const left = this.#handedBytes - this.#socket.bufferedAmount;
     for (const item of this.#items.filter(({ fate }) => fate === "sending")) {
-      if (left >= item.end) {
+      if (left >= item.end && !item.gone && !surely) {
+        item.gone = true;
+        item.progress = 1;
+        this.#tell(item, "sending");
+      } else if (left >= item.end) {
         item.payload = null;
         item.progress = 1;
         this.#tell(item, "sent");
@@ -145,4 +151,5 @@ const ITEMS_MAX = 200;
 const BYTES_MAX = 64 * 1024 * 1024;
 const AHEAD_BYTES = 1024 * 1024;
 const LOOK_MS = 50;
+const BROKEN = 1006;
 const MESSAGE_TOO_BIG = 1009;
