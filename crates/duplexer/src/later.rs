@@ -67,15 +67,14 @@ pub(crate) fn put_off(shared: &Arc<Shared>, driver: &mut Driver) -> bool {
 pub(crate) enum Leaves {
     /// At the end of the running poll.
     Later,
-    /// Now: it is in the cache, and its sender has nothing to add.
+    /// Now, whatever tokio's budget for the running poll says.
     AtOnce,
-    /// Now, as far as tokio's budget for the running poll goes.
+    /// Now, as far as that budget goes.
     Now,
-    /// Now, since more is to be queued.
-    ToMakeRoom,
 }
 
-/// When that is, where all was queued, for another connection than the handler's own, whose driver is in use.
+/// When that is, where all was queued, for another connection than the handler's own, whose driver is in use: at once where it is little, since
+/// it is in the cache now and its sender has nothing to add.
 pub(crate) fn leaves(shared: &Arc<Shared>, driver: &mut Driver) -> Leaves {
     let little = driver.conn.queued_bytes() < LATER_BYTES_MAX;
     if cork::runs_handler() && little && AT_ONCE.get() < AT_ONCE_MAX {
@@ -91,7 +90,7 @@ pub(crate) fn leave(shared: &Shared, leaves: Leaves) {
     match leaves {
         Leaves::Later => {}
         Leaves::Now => write_now(shared),
-        Leaves::AtOnce | Leaves::ToMakeRoom => coop::unconstrained(|| write_now(shared)),
+        Leaves::AtOnce => coop::unconstrained(|| write_now(shared)),
     }
 }
 
@@ -110,7 +109,6 @@ fn write_out(mut listed: Vec<Arc<Shared>>) {
     if listed.capacity() <= AT_ONCE_MAX {
         // What the writing itself has put off, by a transport that is a connection, comes behind.
         listed.append(&mut LISTED.take());
-        USED.set(!listed.is_empty());
         LISTED.set(listed);
     }
 }

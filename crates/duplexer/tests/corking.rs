@@ -8,11 +8,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use duplexer::{Addresses, Client, Limits, MessageKind, Server, WebSocket};
+use duplexer::{Client, Limits, MessageKind, Server, WebSocket};
 use futures_util::FutureExt;
 use support::{
-    Everybody, Frame, Peer, Role, client_with, frame, gathered, host, host_hyper, host_room, joins,
-    open, until, upgrade,
+    Everybody, Frame, Role, client_with, frame, gathered, host, host_hyper, host_room, joins, open,
+    open_over, until, upgrade,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -439,17 +439,12 @@ async fn what_is_put_off_fills_no_queue_however_small_its_bound_is() {
 async fn the_end_of_a_message_waits_behind_a_piece_that_is_over_the_bound() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let (ours, theirs) = tokio::io::duplex(1 << 10);
-    tokio::spawn(async move {
-        let handler = |mut socket: WebSocket, _| async move {
-            let mut writer = socket.send_stream(MessageKind::Binary).await.expect("it is open");
-            writer.write(vec![7; 2 << 20]).await.expect("there is room");
-            tell.send(writer.finish().now_or_never().is_none()).expect("the test listens");
-        };
-        Server::default().serve_over(ours, Addresses::default(), handler).await
-    });
-    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
-    peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
-    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    let _peer = open_over(ours, theirs, |mut socket: WebSocket, _| async move {
+        let mut writer = socket.send_stream(MessageKind::Binary).await.expect("it is open");
+        writer.write(vec![7; 2 << 20]).await.expect("there is room");
+        tell.send(writer.finish().now_or_never().is_none()).expect("the test listens");
+    })
+    .await;
     assert_eq!(until(told.recv()).await, Some(true));
 }
 

@@ -5,12 +5,11 @@ mod support;
 use std::net::SocketAddr;
 
 use duplexer::{
-    Addresses, Client, CloseCode, Deflate, Limits, Message, Prepared, RecvError, SendError, Server,
+    Client, CloseCode, Deflate, Limits, Message, Prepared, RecvError, SendError, Sender, Server,
     WebSocket,
 };
 use futures_util::FutureExt;
-use support::{Everybody, Frame, Peer, Role, client, client_with, gathered, host, open, until};
-use tokio::io::DuplexStream;
+use support::{Everybody, Frame, client, client_with, gathered, host, open, open_over, until};
 use tokio::sync::mpsc;
 
 /// Texts that are prepared.
@@ -163,6 +162,26 @@ async fn as_many_are_queued_as_there_is_room_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_over_its_bound_is_written_out_first() {
+    let mut limits = Limits::default();
+    limits.queue_bytes_max = 10_000;
+    let small = Client::builder().limits(limits).build();
+    let (socket, mut peer) = client_with(&small, "", 64 << 10).await;
+    let (sender, _receiver) = socket.split();
+    let large = prepared([vec![7; 60_000], vec![7; 60_000]]);
+    assert_eq!(sender.try_send_prepared_many(&large).expect("it is open"), 2);
+    assert!(sender.buffered_amount() > 10_000);
+    assert!(peer.hears().await == Frame::new(0x82, [7; 60_000]));
+    // Nobody has written since, and now there is room in the pipe.
+    assert!(sender.buffered_amount() > 10_000);
+    assert_eq!(sender.try_send_prepared_many(&prepared(["one", "two"])).expect("it is open"), 2);
+    assert_eq!(sender.buffered_amount(), 0);
+    assert!(peer.hears().await == Frame::new(0x82, [7; 60_000]));
+    assert_eq!(peer.hears().await, Frame::new(0x81, "one"));
+    assert_eq!(peer.hears().await, Frame::new(0x81, "two"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn none_are_queued_inside_another_message_or_after_the_end() {
     let (socket, mut peer) = client().await;
     let (sender, _receiver) = socket.split();
@@ -181,31 +200,19 @@ async fn none_are_queued_inside_another_message_or_after_the_end() {
     assert!(matches!(sender.try_send_prepared_many(&news), Err(SendError::Closed(_))));
 }
 
-/// A connection over a pipe to a handler that joins `everybody`, and passes on what it is told, all of one poll together. It tells how
-/// much waits for each before the poll ends.
-async fn joins(everybody: &Everybody, tell: &mpsc::UnboundedSender<usize>) -> Peer<DuplexStream> {
-    let (ours, theirs) = tokio::io::duplex(1 << 10);
-    let (list, tell) = (everybody.clone(), tell.clone());
-    tokio::spawn(async move {
-        let handler = |socket: WebSocket, _| async move {
-            let (sender, mut receiver) = socket.split();
-            list.lock().expect("no panic").push(sender);
-            let mut messages = Vec::new();
-            while let Ok(1..) = receiver.recv_many(&mut messages, 64).await {
-                let news = prepared(messages.drain(..));
-                for sender in &*list.lock().expect("no panic") {
-                    let sent = sender.try_send_prepared_many(&news).expect("it is open");
-                    assert_eq!(sent, news.len());
-                    let _ = tell.send(sender.buffered_amount());
-                }
-            }
-        };
-        Server::default().serve_over(ours, Addresses::default(), handler).await
-    });
-    let mut peer = Peer::new(theirs, Role::Client, std::time::Duration::from_secs(60));
-    peer.sends_bytes(format!("{}\r\n", support::REQUEST)).await;
-    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
-    peer
+/// Passes on to `everybody` what one connection says together, all of one poll together; `after` sees each one who was sent it.
+async fn pass_on(socket: WebSocket, everybody: &Everybody, after: impl Fn(&Sender)) {
+    let (sender, mut receiver) = socket.split();
+    everybody.lock().expect("no panic").push(sender);
+    let mut messages = Vec::new();
+    while let Ok(1..) = receiver.recv_many(&mut messages, 64).await {
+        let news = prepared(messages.drain(..));
+        for sender in &*everybody.lock().expect("no panic") {
+            let sent = sender.try_send_prepared_many(&news).expect("it is open");
+            assert_eq!(sent, news.len());
+            after(sender);
+        }
+    }
 }
 
 #[tokio::test]
@@ -214,7 +221,14 @@ async fn others_are_written_to_at_once_but_no_more_than_a_thousand() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut peers = Vec::new();
     for _ in 0..1_300 {
-        peers.push(joins(&everybody, &tell).await);
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        let (everybody, tell) = (everybody.clone(), tell.clone());
+        let handler = |socket, _| async move {
+            // How much waits for each before the poll ends.
+            let waits = |sender: &Sender| _ = tell.send(sender.buffered_amount());
+            pass_on(socket, &everybody, waits).await;
+        };
+        peers.push(open_over(ours, theirs, handler).await);
     }
     gathered(&everybody, 1_300).await;
     for round in 0..2 {
@@ -232,23 +246,12 @@ async fn others_are_written_to_at_once_but_no_more_than_a_thousand() {
     }
 }
 
-/// A server with these limits whose handlers join `everybody`, and pass on what they are told together.
+/// A server with these limits whose handlers [`pass_on`].
 async fn host_room(limits: Limits, everybody: &Everybody) -> SocketAddr {
     let everybody = everybody.clone();
-    host(&Server::builder().limits(limits).build(), move |socket: WebSocket, _| {
+    host(&Server::builder().limits(limits).build(), move |socket, _| {
         let everybody = everybody.clone();
-        async move {
-            let (sender, mut receiver) = socket.split();
-            everybody.lock().expect("no panic").push(sender);
-            let mut messages = Vec::new();
-            while let Ok(1..) = receiver.recv_many(&mut messages, 64).await {
-                let news = prepared(messages.drain(..));
-                for sender in &*everybody.lock().expect("no panic") {
-                    let sent = sender.try_send_prepared_many(&news);
-                    assert_eq!(sent.expect("it is open"), news.len());
-                }
-            }
-        }
+        async move { pass_on(socket, &everybody, |_| ()).await }
     })
     .await
 }

@@ -75,7 +75,7 @@ export class Outbox extends EventTarget {
   /** The socket has closed with `code`: what was on its way may or may not have arrived. */
   detach(code) {
     if (this.#socket === null) return;
-    // Of a connection that broke nobody knows what its browser still held: Chromium says nothing, a moment before the end.
+    // What a browser held of a connection that broke is gone as well, and it may say so before it tells of the end.
     if (code !== BROKEN) this.#settle(true);
     clearTimeout(this.#timer);
     this.#socket = null;
@@ -120,22 +120,19 @@ export class Outbox extends EventTarget {
   #settle(surely = false) {
     const left = this.#handedBytes - this.#socket.bufferedAmount;
     for (const item of this.#items.filter(({ fate }) => fate === "sending")) {
-      if (left >= item.end && !item.gone && !surely) {
-        item.gone = true;
-        item.progress = 1;
-        this.#tell(item, "sending");
-      } else if (left >= item.end) {
+      if (left >= item.end && (item.gone || surely)) {
         item.payload = null;
         item.progress = 1;
         this.#tell(item, "sent");
       } else {
-        item.progress = Math.max(0, 1 - (item.end - left) / item.size);
+        item.gone = left >= item.end;
+        item.progress = Math.min(1, Math.max(0, 1 - (item.end - left) / item.size));
         this.#tell(item, "sending");
       }
     }
     this.#items = this.#items.filter(({ fate }) => fate !== "sent");
     // The end of a message proves nothing, since the system swallows small ones whole when the network is long gone.
-    if (left > this.#leftBytes && this.#items.some(({ fate }) => fate === "sending")) {
+    if (left > this.#leftBytes && this.#items.some(({ fate, gone }) => fate === "sending" && !gone)) {
       this.movedAt = performance.now();
     }
     this.#leftBytes = left;

@@ -106,8 +106,7 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive_single(&mut self, input: &[u8]) -> Option<(usize, Message)> {
-        let between = !self.decoder.in_frame && !self.assembler.is_open();
-        if !between || self.machine.state() != State::Open {
+        if !self.is_between_messages() {
             return None;
         }
         let Single { kind, key, payload } = self.decoder.peek_single(input)?;
@@ -134,8 +133,7 @@ impl Connection {
     /// ```
     #[must_use]
     pub fn begins_with_message(&self, input: &[u8]) -> bool {
-        let between = !self.decoder.in_frame && !self.assembler.is_open();
-        if !between || self.machine.state() != State::Open {
+        if !self.is_between_messages() {
             return false;
         }
         let Ok(Some((header, header_bytes))) = Header::parse(input) else { return false };
@@ -143,6 +141,12 @@ impl Connection {
         let bytes_max = self.limits.message_bytes_max.min(self.limits.frame_bytes_max);
         let came = (input.len() - header_bytes) as u64;
         whole && header.payload_len <= bytes_max.min(came)
+    }
+
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        let between = !self.decoder.in_frame && !self.assembler.is_open();
+        between && self.machine.state() == State::Open
     }
 
     /// Room to receive into without a detour, when no byte of the input is left: a large message that is gathered has it for as much of

@@ -73,9 +73,6 @@ impl Driver {
         if let Some(message) = self.take_held(local) {
             return Some(message);
         }
-        if !self.has_unparsed() || self.is_resting() {
-            return None;
-        }
         if !self.conn.begins_with_message(self.input.unread()) {
             return None;
         }

@@ -294,23 +294,22 @@ impl Sender {
         let shared = self.handle.shared();
         let mut sent = 0;
         loop {
-            let (queued, leaves) = self.handle.now(|driver, local| {
+            let leaves = self.handle.now(|driver, local| {
                 if !driver.may_send() {
                     return Err(SendError::why(driver));
                 }
-                let queued = driver.send_prepared_many(&prepared[sent..], local);
-                let leaves = if sent + queued < prepared.len() {
-                    Leaves::ToMakeRoom
-                } else if corked || queued == 0 {
+                sent += driver.send_prepared_many(&prepared[sent..], local);
+                Ok(if sent < prepared.len() {
+                    // To make room.
+                    Leaves::AtOnce
+                } else if corked || prepared.is_empty() {
                     Leaves::Later
                 } else {
                     later::leaves(shared, driver)
-                };
-                Ok((queued, leaves))
+                })
             })?;
-            sent += queued;
             later::leave(shared, leaves);
-            if queued == 0 || sent == prepared.len() {
+            if sent == prepared.len() || !self.handle.look(Driver::has_room) {
                 return Ok(sent);
             }
         }

@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use duplexer::{Addresses, Sender, Server, WebSocket};
+use duplexer::{Sender, Server, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
-use super::{Peer, REQUEST, Role, host, until};
+use super::{Peer, host, open_over, until};
 
 pub(crate) type Everybody = Arc<Mutex<Vec<Sender>>>;
 
@@ -44,16 +43,10 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let everybody = everybody.clone();
-    tokio::spawn(async move {
-        let handler = |socket, _| async move {
-            pass_on(socket, &everybody, || std::future::ready(())).await;
-        };
-        Server::default().serve_over(ours, Addresses::default(), handler).await
-    });
-    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
-    peer.sends_bytes(format!("{}\r\n", REQUEST)).await;
-    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
-    peer
+    open_over(ours, theirs, |socket, _| async move {
+        pass_on(socket, &everybody, || std::future::ready(())).await;
+    })
+    .await
 }
 
 /// Passes what one connection says to everybody with `try_send_prepared`, and then does as `after` says.

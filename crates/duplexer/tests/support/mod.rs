@@ -15,7 +15,8 @@ pub(crate) use everybody::{Everybody, gathered, host_room, joins};
 pub(crate) use frames::{Frame, close_body, frame};
 pub(crate) use lab::{Arrivals, accept, lab, lab_with, refuses};
 pub(crate) use opening::{
-    REQUEST, answer_to, client, client_over, client_with, dial, host, open, open_with, until,
+    REQUEST, answer_to, client, client_over, client_with, dial, host, open, open_over, open_with,
+    until,
 };
 pub(crate) use peer::{Peer, Role};
 pub(crate) use stack::{host_hyper, serve_hyper, upgrade};

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use duplexer::{Client, HandlerOutcome, Request, Server, WebSocket};
+use duplexer::{Addresses, Client, HandlerOutcome, Request, Server, WebSocket};
 use duplexer_proto::handshake::Key;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,6 +70,26 @@ where
     let server = server.clone();
     tokio::spawn(async move { server.serve(listener, handler).await });
     address
+}
+
+/// Opens a connection over a pipe, one of whose ends is given to a handler of a server with the default settings; returns who has the other.
+pub(crate) async fn open_over<T, H, F>(
+    ours: T,
+    theirs: DuplexStream,
+    handler: H,
+) -> Peer<DuplexStream>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: FnOnce(WebSocket, Request) -> F + Send + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
+    tokio::spawn(
+        async move { Server::default().serve_over(ours, Addresses::default(), handler).await },
+    );
+    let mut peer = Peer::new(theirs, Role::Client, Duration::from_secs(60));
+    peer.sends_bytes(format!("{REQUEST}\r\n")).await;
+    assert!(peer.hears_head().await.starts_with("HTTP/1.1 101 "));
+    peer
 }
 
 /// Connects to a server and says nothing.
