@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use duplexer::Deflate;
@@ -43,7 +43,7 @@ impl Arguments {
     /// Reads the command line of this process: how much to say, and what to do. Ends the process where it is wrong, and
     /// for `--help` and `--version`.
     pub(crate) fn read() -> (u8, Command) {
-        let matches = Self::command().get_matches();
+        let matches = Self::command().try_get_matches().unwrap_or_else(|error| refuse(&error));
         let arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let command = match arguments.command {
             Some(command) => {
@@ -54,6 +54,17 @@ impl Arguments {
         };
         (arguments.verbose, command)
     }
+}
+
+/// Ends the process for what clap has said: help, or what is wrong.
+fn refuse(error: &clap::Error) -> ! {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && given.contains("://")
+    {
+        let says = format!("to connect, write: duplexer connect {given}");
+        Arguments::command().error(ErrorKind::InvalidSubcommand, says).exit();
+    }
+    error.exit()
 }
 
 /// Options of `serve` before the name of a command would change nothing.
@@ -169,7 +180,7 @@ enum DeflateMode {
 
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
-    /// Where to connect: ws://HOST[:PORT]/PATH, or wss:// for TLS.
+    /// Where to connect: ws://HOST[:PORT]/PATH, or wss:// for TLS; http:// and https:// mean the same.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
@@ -194,7 +205,13 @@ pub(crate) struct Connect {
     pub(crate) binary: bool,
 
     /// Seconds to wait for each answer after piped input has ended: 0 waits for none, `forever` until the server closes.
-    #[arg(short, long, value_name = "SECONDS", default_value = "10")]
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        default_value = "10",
+        allow_negative_numbers = true
+    )]
     pub(crate) wait: Patience,
 
     #[command(flatten)]

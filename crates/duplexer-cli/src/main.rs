@@ -5,6 +5,7 @@ mod commands;
 mod local;
 mod pages;
 mod rooms;
+mod routes;
 mod signals;
 mod threads;
 mod values;

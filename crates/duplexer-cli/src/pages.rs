@@ -1,5 +1,5 @@
 //! The plain HTTP side of `duplexer serve`: the chat page, embedded, and health checks. A small tower service; of WebSockets
-//! it knows only where they are.
+//! it knows only where they are, from `routes`.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,6 +15,8 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower_service::Service;
+
+use crate::routes::route;
 
 /// Answers with the pages. Clones stop together.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +84,7 @@ fn answer(method: &Method, path: &str, stopping: bool) -> Response<Full<Bytes>> 
 
 /// Answers where no page is: at a WebSocket's path, or nowhere.
 fn answer_elsewhere(path: &str) -> Response<Full<Bytes>> {
-    if path != "/echo" && !path.starts_with("/rooms/") {
+    if route(path).is_err() {
         return respond(StatusCode::NOT_FOUND, TEXT, "There is no such page. The chat is at /\n");
     }
     // RFC 9110 §15.5.22: a server MUST send an Upgrade header field in a 426 response.
@@ -146,7 +148,9 @@ mod tests {
     #[test]
     fn unknown_pages_and_methods_are_refused() {
         let status = |method, path| answer(&method, path, false).status();
-        assert_eq!(status(Method::GET, "/none"), StatusCode::NOT_FOUND);
+        for path in ["/none", "/rooms/", "/rooms/a/b"] {
+            assert_eq!(status(Method::GET, path), StatusCode::NOT_FOUND);
+        }
         assert_eq!(status(Method::POST, "/"), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(status(Method::HEAD, "/health/live"), StatusCode::OK);
     }

@@ -45,7 +45,10 @@ impl FromStr for Patience {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "forever" => Ok(Self(None)),
-            text => seconds(text).map(|wait| Self(Some(wait))),
+            text => match seconds(text) {
+                Ok(wait) => Ok(Self(Some(wait))),
+                Err(says) => Err(format!("{says}, or `forever`")),
+            },
         }
     }
 }

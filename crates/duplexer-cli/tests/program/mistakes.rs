@@ -33,7 +33,14 @@ fn mistakes_are_answered_with_what_to_do() {
         (vec!["echo", "--listen", "nowhere"], "ADDRESS:PORT"),
         (vec!["echo", "--threads", "0"], "1..=1024"),
         (vec!["connect", "ws://x/", "-H", "nocolon"], "Name: value"),
-        (vec!["connect", "ws://x/", "--wait", "long"], "number of seconds"),
+        (
+            vec!["connect", "ws://x/", "--wait", "long"],
+            "number of seconds, such as 2.5, or `forever`",
+        ),
+        (vec!["connect", "ws://x/", "-w", "-3"], "between 0 and 86400 seconds"),
+        (vec!["ws://x/"], "to connect, write: duplexer connect ws://x/"),
+        (vec!["-v", "https://x/"], "to connect, write: duplexer connect https://x/"),
+        (vec!["talk"], "unrecognized subcommand 'talk'"),
     ] {
         let output = program().args(&arguments).stdin(Stdio::null()).output().expect("it runs");
         let said = text(&output.stderr);
