@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::local::{Local, READ_BYTES};
+use crate::local::{BUFFER_BYTES, FRONT_BYTES, Local, READ_BYTES};
 use crate::transport::Transport;
 
 /// The unread bytes of one connection.
@@ -42,7 +42,7 @@ impl Input {
     /// Whether `bytes` belongs to the thread, whose buffers alone are that long; what is copied out is far shorter.
     #[inline]
     const fn is_borrowed(&self) -> bool {
-        self.bytes.len() == READ_BYTES
+        self.bytes.len() == BUFFER_BYTES
     }
 
     /// Whether there are none.
@@ -121,7 +121,7 @@ impl Input {
     fn make_room(&mut self, local: &mut Local) {
         if !self.is_borrowed() {
             self.borrow(local);
-        } else if self.start > 0 {
+        } else if self.start as usize > FRONT_BYTES {
             self.compact();
         }
     }
@@ -129,16 +129,17 @@ impl Input {
     fn borrow(&mut self, local: &mut Local) {
         let mut bytes = local.take_buffer();
         let unread = &self.bytes[self.range()];
+        let end = FRONT_BYTES + unread.len();
         if !unread.is_empty() {
-            bytes[..unread.len()].copy_from_slice(unread);
+            bytes[FRONT_BYTES..end].copy_from_slice(unread);
         }
-        *self = Self { start: 0, end: place(unread.len()), bytes };
+        *self = Self { start: place(FRONT_BYTES), end: place(end), bytes };
     }
 
     fn compact(&mut self) {
-        self.bytes.copy_within(self.range(), 0);
-        self.end -= self.start;
-        self.start = 0;
+        self.bytes.copy_within(self.range(), FRONT_BYTES);
+        self.end -= self.start - place(FRONT_BYTES);
+        self.start = place(FRONT_BYTES);
     }
 }
 

@@ -49,6 +49,11 @@ impl Assembler {
         self.open.is_some()
     }
 
+    /// Whether the message that has begun is one that extensions decode.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| !open.active.is_empty())
+    }
+
     /// Bytes that the message takes that has begun and not ended.
     pub(crate) fn held_bytes(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.whole.held_bytes())
@@ -109,11 +114,11 @@ impl Assembler {
         let bound = Bound::of(delivery, open.rest, open.delivered, limits);
         let delivery = open.delivery(delivery);
         let last = open.fin && left == 0;
-        let unsettled = open.whole.unsettled().map_or(0, |bytes| bytes.len());
         // Out of the message for the check, which counts in it.
-        let whole = open.whole.take();
-        let checked = open.check(&whole[whole.len() - unsettled..], last);
-        open.whole.put(whole);
+        let mut whole = std::mem::take(&mut open.whole);
+        let checked = open.check(whole.unsettled().unwrap_or_default(), last);
+        whole.settle();
+        open.whole = whole;
         checked.and_then(|()| bound.check(open.charged))?;
         let piece = match delivery {
             Delivery::Discard => {
@@ -389,7 +394,7 @@ impl Open {
 
     fn message(&mut self, scratch: &Scratch) -> Piece {
         let bytes = match self.active.is_empty() {
-            true => scratch.large.lend(self.whole.take()),
+            true => self.whole.lend(scratch),
             // An extension's output does not come from there either.
             false => own(self.whole.take()),
         };

@@ -1,26 +1,28 @@
 //! The bytes of a message that is gathered: copied from the input, or received straight to their place. Grows with what arrives.
 
-use bytes::BufMut as _;
 use bytes::buf::Limit;
+use bytes::{Buf as _, BufMut as _, Bytes};
 
-use crate::recycle::{LARGE_BYTES_MIN, free};
+use crate::recycle::{FRONT_BYTES, LARGE_BYTES_MIN, free};
 use crate::scratch::Scratch;
 
 /// What was gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
+    /// Behind `front` bytes that mean nothing.
     bytes: Vec<u8>,
-    /// How many bytes at the front are unmasked and checked. Those behind were received straight to their place.
+    front: usize,
+    /// Up to where they are unmasked and checked. Those behind were received straight to their place.
     settled: usize,
 }
 
 impl Gathered {
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.front
     }
 
     /// Bytes that they take. Of a buffer that was used before, and is larger than what has come explains, only what does: the rest is
@@ -41,13 +43,27 @@ impl Gathered {
     /// Takes all bytes.
     pub(super) fn take(&mut self) -> Vec<u8> {
         self.settled = 0;
+        self.bytes.drain(..std::mem::take(&mut self.front));
         std::mem::take(&mut self.bytes)
+    }
+
+    /// Takes all bytes as those of a message.
+    pub(super) fn lend(&mut self, scratch: &Scratch) -> Bytes {
+        self.settled = 0;
+        let mut bytes = scratch.large.lend(std::mem::take(&mut self.bytes));
+        bytes.advance(std::mem::take(&mut self.front));
+        bytes
     }
 
     /// Puts bytes, all of them settled, in the place of those that were taken.
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
         self.settled = bytes.len();
         self.bytes = bytes;
+    }
+
+    /// All are unmasked and checked.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.bytes.len();
     }
 
     /// Appends settled bytes of a frame of which `left` more follow; `fin`, of the message's last frame.
@@ -68,7 +84,7 @@ impl Gathered {
         scratch: &Scratch,
     ) -> Option<Limit<&mut Vec<u8>>> {
         let settled = self.settled == self.bytes.len();
-        if !settled || self.settled < DIRECT_BYTES_MIN || left < DIRECT_BYTES_MIN {
+        if !settled || self.len() < DIRECT_BYTES_MIN || left < DIRECT_BYTES_MIN {
             return None;
         }
         if self.bytes.len() == self.bytes.capacity() {
@@ -86,21 +102,31 @@ impl Gathered {
     /// Makes room for `len` more bytes, which `left` of the same frame follow: with a large buffer that is used again, or with room for
     /// as many bytes as have come. What was declared only bounds that.
     fn grow(&mut self, len: usize, left: usize, fin: bool, scratch: &Scratch) {
-        let needed = self.bytes.len() + len;
+        let needed = self.len() + len;
         let likely = needed.saturating_add(left);
-        if likely >= LARGE_BYTES_MIN
-            && needed >= REUSE_BYTES_MIN
-            && let Some(mut buffer) = scratch.large.take(needed, likely)
+        let large = likely >= LARGE_BYTES_MIN && needed >= REUSE_BYTES_MIN;
+        if large
+            && let Some(mut buffer) =
+                scratch.large.take(FRONT_BYTES + needed, likely.saturating_add(FRONT_BYTES))
         {
-            buffer.extend_from_slice(&self.bytes);
+            buffer.resize(FRONT_BYTES, 0);
+            buffer.extend_from_slice(&self.bytes[self.front..]);
             free(std::mem::replace(&mut self.bytes, buffer));
+            self.front = FRONT_BYTES;
+            self.settled = self.bytes.len();
             return;
         }
         // Many small frames must not move the message each time; the last frame's end is known.
-        let held = self.bytes.capacity();
+        let held = self.bytes.capacity() - self.front;
         let often = if fin { 0 } else { held.saturating_add(held / 2) };
         let capacity = needed.saturating_add(left.min(needed)).max(often);
-        self.bytes.reserve_exact(capacity - self.bytes.len());
+        if large && self.bytes.is_empty() {
+            self.bytes.reserve_exact(FRONT_BYTES + capacity);
+            self.bytes.resize(FRONT_BYTES, 0);
+            self.front = FRONT_BYTES;
+            return;
+        }
+        self.bytes.reserve_exact(self.front + capacity - self.bytes.len());
     }
 }
 

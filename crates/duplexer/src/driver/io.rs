@@ -511,7 +511,7 @@ impl Drop for Driver {
 }
 
 /// Bytes of one read for messages that are taken whole: what of a large one is read before its header was seen is copied.
-const WHOLE_BYTES: usize = READ_BYTES / 2;
+const WHOLE_BYTES: usize = READ_BYTES / 4;
 /// Bytes that are read at most before others have their turn: about one such read.
 const TURN_BYTES_MAX: u32 = 256 << 10;
 /// The same where they go straight to a large message, which is little work.
