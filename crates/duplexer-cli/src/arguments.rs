@@ -180,7 +180,7 @@ enum DeflateMode {
 
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
-    /// Where to connect: ws://HOST[:PORT]/PATH, or wss:// for TLS; http:// and https:// mean the same.
+    /// Where to connect: ws://HOST[:PORT]/PATH, or wss:// for TLS; http:// is taken for ws://, https:// for wss://.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 

@@ -84,8 +84,8 @@ fn answer(method: &Method, path: &str, stopping: bool) -> Response<Full<Bytes>> 
 
 /// Answers where no page is: at a WebSocket's path, or nowhere.
 fn answer_elsewhere(path: &str) -> Response<Full<Bytes>> {
-    if route(path).is_err() {
-        return respond(StatusCode::NOT_FOUND, TEXT, "There is no such page. The chat is at /\n");
+    if let Err(rejection) = route(path) {
+        return respond(rejection.status(), TEXT, "There is no such page. The chat is at /\n");
     }
     // RFC 9110 §15.5.22: a server MUST send an Upgrade header field in a 426 response.
     let mut response = respond(StatusCode::UPGRADE_REQUIRED, TEXT, UPGRADE_HINT);
@@ -151,6 +151,8 @@ mod tests {
         for path in ["/none", "/rooms/", "/rooms/a/b"] {
             assert_eq!(status(Method::GET, path), StatusCode::NOT_FOUND);
         }
+        let long = format!("/rooms/{}", "x".repeat(257));
+        assert_eq!(status(Method::GET, &long), StatusCode::URI_TOO_LONG);
         assert_eq!(status(Method::POST, "/"), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(status(Method::HEAD, "/health/live"), StatusCode::OK);
     }

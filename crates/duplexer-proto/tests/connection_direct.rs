@@ -194,6 +194,25 @@ fn a_buffer_that_was_used_before_is_charged_by_what_came() {
 }
 
 #[test]
+fn a_message_that_is_gathered_where_another_was_is_made_of_its_own_bytes() {
+    let mut end = direct(Role::Server);
+    let mut message = payload(LEN);
+    message.reverse();
+    let bytes = frame(Role::Client, 0x82, &message);
+    for sizes in [vec![1448], vec![100, 40_000], vec![262_144]] {
+        end.chunking = Chunking::Sizes(sizes);
+        drop(end.hears(frame(Role::Client, 0x82, payload(1 << 20))));
+        assert!(end.hears(&bytes) == [binary(message.clone())]);
+        assert_eq!(end.hears(&bytes[..200_000]), []);
+        end.delivery = Delivery::Chunks;
+        let (kind, bytes) = (MessageKind::Binary, message.clone().into());
+        let chunk = Seen::Chunk { kind, bytes, first: true, last: true };
+        assert!(end.hears(&frame(Role::Client, 0x82, &message)[200_000..]) == [chunk]);
+        end.delivery = Delivery::Whole;
+    }
+}
+
+#[test]
 fn the_next_large_message_is_gathered_where_the_last_one_was() {
     let bytes = frame(Role::Client, 0x82, payload(1 << 20));
     let mut end = direct(Role::Server);

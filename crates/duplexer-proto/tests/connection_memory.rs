@@ -59,7 +59,8 @@ fn a_message_holds_no_more_than_twice_what_arrived() {
         connection.receive(&mut input, Delivery::Whole, scratch).expect("no fault").consumed
     });
     assert_eq!(consumed, 14 + (1 << 20));
-    assert!(peak < 2 * MIB + KIB, "{peak} bytes");
+    // And half a page in front of it.
+    assert!(peak < 2 * MIB + 3 * KIB, "{peak} bytes");
 }
 
 #[test]

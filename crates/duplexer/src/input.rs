@@ -117,7 +117,7 @@ impl Input {
         local.give_buffer(std::mem::replace(self, kept).bytes);
     }
 
-    /// Sees to it that the thread's buffer is in use, with what is unread at its front.
+    /// Sees to it that the thread's buffer is in use, with what is unread as far to its front as it is to be.
     fn make_room(&mut self, local: &mut Local) {
         if !self.is_borrowed() {
             self.borrow(local);
@@ -147,4 +147,33 @@ impl Input {
 #[inline]
 fn place(at: usize) -> u32 {
     u32::try_from(at).expect("a buffer is one read, or what fits beside an opening head")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_comes_behind_what_is_unread_at_one_place_of_the_buffer() {
+        let (mut theirs, ours) = tokio::io::duplex(64);
+        let (mut transport, mut local) = (Transport::other(ours), Local::take());
+        let mut input = Input::starting_with(b"ab");
+        for (read, unread, taken) in
+            [("cdef", "abcdef", 4), ("gh", "efgh", 4), ("i", "i", 0), ("j", "ij", 1)]
+        {
+            theirs.write_all(read.as_bytes()).await.expect("there is room");
+            let fill =
+                |cx: &mut Context<'_>| input.poll_fill(READ_BYTES, &mut transport, &mut local, cx);
+            assert_eq!(poll_fn(fill).await.expect("it is open"), read.len());
+            assert_eq!((input.start as usize, &*input.unread()), (FRONT_BYTES, unread.as_bytes()));
+            input.take(taken);
+        }
+        input.settle(&mut local);
+        assert_eq!(input.unread(), b"j");
+        assert!(!input.is_borrowed());
+    }
 }

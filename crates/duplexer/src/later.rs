@@ -73,8 +73,8 @@ pub(crate) enum Leaves {
     Now,
 }
 
-/// When that is, where all was queued, for another connection than the handler's own, whose driver is in use: at once where it is little, since
-/// it is in the cache now and its sender has nothing to add.
+/// When that is, where all was queued, for another connection than the handler's own, whose driver is in use: at once where it is
+/// little, since it is in the cache now and its sender has nothing to add.
 pub(crate) fn leaves(shared: &Arc<Shared>, driver: &mut Driver) -> Leaves {
     let little = driver.conn.queued_bytes() < LATER_BYTES_MAX;
     if cork::runs_handler() && little && AT_ONCE.get() < AT_ONCE_MAX {

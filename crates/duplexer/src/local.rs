@@ -140,12 +140,13 @@ thread_local! {
     static SPARE: Slot = const { Cell::new(None) };
 }
 
-/// Size of a read, whole pages: large messages want few system calls, and streams a few large pieces. A little more than a power of two, since most
-/// large messages are that long beside their header: a read for its fourteen bytes, and their write, cost some hundredths of a stream of 1 MiB.
+/// Size of a read: large messages want few system calls, and streams a few large pieces. A little more than a power of two, since most
+/// large messages are that long beside their header: a read for its fourteen bytes, and their write, cost some hundredths of a stream
+/// of 1 MiB. Whole pages, for what is said of those below.
 pub(crate) const READ_BYTES: usize = 520 << 10;
-/// Bytes of a read buffer in front of what is read: half a page with the 16 bytes that the system's allocator puts in front of such memory.
-/// Where a kernel copies from and to is then unlikely to be nearly the same place of a page, which is slow on AMD's Zen 3 and Zen 4; the
-/// core says more of its own large buffers (`recycle`). A read of whole pages keeps it so for what is written on.
+/// Bytes of a read buffer in front of what is read: half a page with the 16 bytes that the system's allocator puts in front of such
+/// memory. What a kernel copies from and to is then unlikely to be at nearly the same place of a page, which is slow on AMD's Zen 3
+/// and Zen 4; the core says more, of its own large buffers (`recycle`). Reads of whole pages keep it so for what is written on.
 pub(crate) const FRONT_BYTES: usize = (2 << 10) - 16;
 /// Length of a read buffer.
 pub(crate) const BUFFER_BYTES: usize = FRONT_BYTES + READ_BYTES;

@@ -75,7 +75,7 @@ export class Outbox extends EventTarget {
   /** The socket has closed with `code`: what was on its way may or may not have arrived. */
   detach(code) {
     if (this.#socket === null) return;
-    // What a browser held of a connection that broke is gone as well, and it may say so before it tells of the end.
+    // What a browser held of a connection that broke is lost, and it may leave bufferedAmount a moment before it tells of the end.
     if (code !== BROKEN) this.#settle(true);
     clearTimeout(this.#timer);
     this.#socket = null;

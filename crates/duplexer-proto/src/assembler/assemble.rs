@@ -49,11 +49,6 @@ impl Assembler {
         self.open.is_some()
     }
 
-    /// Whether the message that has begun is one that extensions decode.
-    pub(crate) fn is_decoded(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| !open.active.is_empty())
-    }
-
     /// Bytes that the message takes that has begun and not ended.
     pub(crate) fn held_bytes(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.whole.held_bytes())

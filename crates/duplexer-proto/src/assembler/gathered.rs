@@ -106,27 +106,29 @@ impl Gathered {
         let likely = needed.saturating_add(left);
         let large = likely >= LARGE_BYTES_MIN && needed >= REUSE_BYTES_MIN;
         if large
-            && let Some(mut buffer) =
+            && let Some(buffer) =
                 scratch.large.take(FRONT_BYTES + needed, likely.saturating_add(FRONT_BYTES))
         {
-            buffer.resize(FRONT_BYTES, 0);
-            buffer.extend_from_slice(&self.bytes[self.front..]);
-            free(std::mem::replace(&mut self.bytes, buffer));
-            self.front = FRONT_BYTES;
-            self.settled = self.bytes.len();
-            return;
+            return self.move_to(buffer);
         }
         // Many small frames must not move the message each time; the last frame's end is known.
         let held = self.bytes.capacity() - self.front;
         let often = if fin { 0 } else { held.saturating_add(held / 2) };
         let capacity = needed.saturating_add(left.min(needed)).max(often);
-        if large && self.bytes.is_empty() {
-            self.bytes.reserve_exact(FRONT_BYTES + capacity);
-            self.bytes.resize(FRONT_BYTES, 0);
-            self.front = FRONT_BYTES;
-            return;
+        if large && self.front == 0 {
+            self.move_to(Vec::with_capacity(FRONT_BYTES + capacity));
+        } else {
+            self.bytes.reserve_exact(self.front + capacity - self.bytes.len());
         }
-        self.bytes.reserve_exact(self.front + capacity - self.bytes.len());
+    }
+
+    /// Goes on in a buffer that is empty and has room, with a front. All bytes are settled.
+    fn move_to(&mut self, mut buffer: Vec<u8>) {
+        buffer.resize(FRONT_BYTES, 0);
+        buffer.extend_from_slice(&self.bytes[self.front..]);
+        free(std::mem::replace(&mut self.bytes, buffer));
+        self.front = FRONT_BYTES;
+        self.settled = self.bytes.len();
     }
 }
 
@@ -141,3 +143,52 @@ impl Drop for Gathered {
 const DIRECT_BYTES_MIN: usize = 32 << 10;
 /// Bytes of a message from which on it may be gathered in a large buffer that was used before.
 const REUSE_BYTES_MIN: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN: usize = 100_000;
+
+    #[test]
+    fn a_large_message_lies_behind_the_front_of_its_buffer_however_it_began() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(LEN).collect();
+        for begun in [100, 1_434, 5_000, 50_000] {
+            let scratch = Scratch::new(|| [0; 4]);
+            for used_before in [false, true] {
+                let (mut gathered, (mut rest, mut piece)) =
+                    (Gathered::default(), (&bytes[..], begun));
+                while let Some((taken, left)) = rest.split_at_checked(piece.min(rest.len()))
+                    && !taken.is_empty()
+                {
+                    gathered.push(taken, left.len() as u64, true, &scratch);
+                    (rest, piece) = (left, 30_000);
+                }
+                let message = gathered.lend(&scratch);
+                assert!(message == bytes, "{begun}, {used_before}");
+                let place = message.as_ptr().addr();
+                drop(message);
+                let buffer = scratch.large.take(LEN, LEN).expect("it is back");
+                assert_eq!(place - buffer.as_ptr().addr(), FRONT_BYTES, "{begun}, {used_before}");
+                scratch.large.give(buffer);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_declared_and_has_not_come_takes_no_room() {
+        let (mut gathered, scratch) = (Gathered::default(), Scratch::new(|| [0; 4]));
+        gathered.push(&[7; 100], 1 << 30, true, &scratch);
+        assert!(gathered.held_bytes() <= 200);
+        assert_eq!(gathered.take(), [7; 100]);
+    }
+
+    #[test]
+    fn what_is_taken_out_of_its_buffer_has_no_front() {
+        let (mut gathered, scratch) = (Gathered::default(), Scratch::new(|| [0; 4]));
+        gathered.push(&[7; LEN], LEN as u64, true, &scratch);
+        assert_eq!(gathered.len(), LEN);
+        assert!(gathered.take() == [7; LEN]);
+        assert!(gathered.is_empty());
+    }
+}

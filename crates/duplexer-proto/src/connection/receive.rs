@@ -333,8 +333,6 @@ impl Connection {
     }
 
     /// Hands payload bytes of the current data frame to the assembler; `None` when that changes nothing.
-    // A call: in place it would cost the messages that never come here.
-    #[inline(never)]
     fn payload(
         &mut self,
         at: usize,
@@ -342,10 +340,7 @@ impl Connection {
         delivery: Delivery,
         scratch: &mut Scratch,
     ) -> Result<(usize, Option<Found>), Fault> {
-        let copied = delivery == Delivery::Whole && !self.assembler.is_decoded();
-        let at_once = if copied { COPIED_AT_ONCE_BYTES } else { usize::MAX };
-        let end = input.len().min(at.saturating_add(at_once));
-        let there = self.decoder.unmask(&mut input[at..end]);
+        let there = self.decoder.unmask(&mut input[at..]);
         let left = self.decoder.remaining() - there as u64;
         let mut context = Context { chain: &mut self.chain, scratch, limits: &self.limits };
         let progress =
@@ -384,7 +379,3 @@ impl Connection {
         })
     }
 }
-
-/// Bytes of a message that are unmasked and copied to where it is gathered at a time: little enough to stay in the first-level cache
-/// in between.
-const COPIED_AT_ONCE_BYTES: usize = 16 << 10;

@@ -204,8 +204,11 @@ impl Driver {
                 poll_read_buf(Pin::new(transport), cx, &mut room.limit(left as usize))
             }
             (_, None) => {
-                let large = reading == Reading::Pieces && !counts;
-                let bytes_max = if large { READ_BYTES } else { WHOLE_BYTES };
+                let bytes_max = match reading {
+                    Reading::Pieces if counts => READ_BYTES / 2,
+                    Reading::Pieces => READ_BYTES,
+                    Reading::Whole | Reading::Held => WHOLE_BYTES,
+                };
                 self.input.poll_fill(bytes_max, transport, local, cx)
             }
         };
@@ -510,9 +513,10 @@ impl Drop for Driver {
     }
 }
 
-/// Bytes of one read for messages that are taken whole: what of a large one is read before its header was seen is copied.
-const WHOLE_BYTES: usize = READ_BYTES / 4;
-/// Bytes that are read at most before others have their turn: about one such read.
+/// Bytes of one read for messages that are taken whole, in whole pages as [`READ_BYTES`]: what of a large one is read before its header
+/// was seen is copied.
+const WHOLE_BYTES: usize = 132 << 10;
+/// Bytes that are read at most before others have their turn: about two such reads.
 const TURN_BYTES_MAX: u32 = 256 << 10;
 /// The same where they go straight to a large message, which is little work.
 const TURN_BYTES_GATHERED_MAX: u32 = 1280 << 10;

@@ -288,7 +288,7 @@ impl Sender {
     /// ```
     ///
     /// # Errors
-    /// Nothing can be sent any more.
+    /// Nothing can be sent any more. Where the connection ended under the call, the first of them may have left.
     pub fn try_send_prepared_many(&self, prepared: &[Prepared]) -> Result<usize, SendError> {
         let corked = self.handle.is_corked();
         let shared = self.handle.shared();

@@ -72,7 +72,8 @@ where
     address
 }
 
-/// Opens a connection over a pipe, one of whose ends is given to a handler of a server with the default settings; returns who has the other.
+/// Opens a connection over a pipe, one of whose ends is given to a handler of a server with the default settings; returns who has
+/// the other.
 pub(crate) async fn open_over<T, H, F>(
     ours: T,
     theirs: DuplexStream,

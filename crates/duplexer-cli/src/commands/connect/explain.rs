@@ -86,19 +86,10 @@ pub(super) fn ending(error: &RecvError, max_message: u64) -> String {
 
 /// An address whose scheme is not that of a WebSocket here.
 fn scheme(error: &ConnectError, url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) if is(scheme, "http") => {
-            format!("`{url}` is no WebSocket's address; did you mean ws://{rest}?")
-        }
-        None if begins_with_host(url) => {
-            format!("`{url}` has no scheme; did you mean ws://{url}?")
-        }
-        Some(_) | None => error.to_string(),
+    if !url.contains("://") && begins_with_host(url) {
+        return format!("`{url}` has no scheme; did you mean ws://{url}?");
     }
-}
-
-fn is(scheme: &str, name: &str) -> bool {
-    scheme.eq_ignore_ascii_case(name)
+    error.to_string()
 }
 
 /// Whether a text without a scheme looks like the rest of an address: a name with a dot or a port, or an address.
