@@ -205,7 +205,7 @@ fn a_message_that_is_gathered_where_another_was_is_made_of_its_own_bytes() {
         assert!(end.hears(&bytes) == [binary(message.clone())]);
         assert_eq!(end.hears(&bytes[..200_000]), []);
         end.delivery = Delivery::Chunks;
-        let (kind, bytes) = (MessageKind::Binary, message.clone().into());
+        let (kind, bytes) = (MessageKind::Binary, message.clone());
         let chunk = Seen::Chunk { kind, bytes, first: true, last: true };
         assert!(end.hears(&frame(Role::Client, 0x82, &message)[200_000..]) == [chunk]);
         end.delivery = Delivery::Whole;
