@@ -2,7 +2,8 @@
 //! transformed frame for each way in which connections would encode it alike. Connections hold references.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
@@ -25,14 +26,32 @@ struct Inner {
     plain: OnceLock<Bytes>,
     /// By the bits set and the class of [`crate::extension::Extension::share_class`]; a handful at most.
     transformed: Mutex<Vec<(Rsv, u32, Bytes)>>,
+    /// With those that it was the first of when several were sent together a second time; `None` where they are too large.
+    together: OnceLock<Option<Together>>,
+    /// It has been the first of several once.
+    led: AtomicBool,
+}
+
+/// Plain frames one behind the other.
+pub(crate) struct Together {
+    /// Whose they are, behind the first.
+    behind: Box<[Weak<Inner>]>,
+    pub(crate) frames: Bytes,
+    /// The length of all but the last of them.
+    pub(crate) before_last: usize,
 }
 
 impl Prepared {
     /// Takes a message; it is encoded when it is first sent.
     #[must_use]
     pub fn new(message: impl Into<Message>) -> Self {
-        let transformed = Mutex::new(Vec::new());
-        Self(Arc::new(Inner { message: message.into(), plain: OnceLock::new(), transformed }))
+        Self(Arc::new(Inner {
+            message: message.into(),
+            plain: OnceLock::new(),
+            transformed: Mutex::new(Vec::new()),
+            together: OnceLock::new(),
+            led: AtomicBool::new(false),
+        }))
     }
 
     /// The message.
@@ -45,6 +64,24 @@ impl Prepared {
     pub(crate) fn plain(&self) -> &Bytes {
         let encode = || frame_bytes(self.frame(Rsv::EMPTY), self.message().as_bytes()).into();
         self.0.plain.get_or_init(encode)
+    }
+
+    /// The whole unmasked frames of several small messages, from the second time on that the first of them is asked for: who sends
+    /// them to two connections sends them to many. `None` where it was others that the first was asked for with then.
+    pub(crate) fn together(several: &[Self]) -> Option<&Together> {
+        let [first, behind @ ..] = several else { return None };
+        let inner = &*first.0;
+        let known = match inner.together.get() {
+            Some(known) => known.as_ref()?,
+            None if inner.led.swap(true, Ordering::Relaxed) => {
+                inner.together.get_or_init(|| Together::of(several)).as_ref()?
+            }
+            None => return None,
+        };
+        // The memory that a weak reference names is nobody else's.
+        let same = |(known, this): (&Weak<Inner>, &Self)| known.as_ptr() == Arc::as_ptr(&this.0);
+        let all = known.behind.len() == behind.len() && known.behind.iter().zip(behind).all(same);
+        all.then_some(known)
     }
 
     /// The same for a connection with `chain`, of which `active` transforms it; `None` when such a connection's encoding cannot be
@@ -75,8 +112,26 @@ impl Prepared {
     }
 }
 
+impl Together {
+    fn of(several: &[Prepared]) -> Option<Self> {
+        let len = several.iter().map(|one| one.plain().len()).sum();
+        if len > TOGETHER_BYTES_MAX {
+            return None;
+        }
+        let mut frames = Vec::with_capacity(len);
+        several.iter().for_each(|one| frames.extend_from_slice(one.plain()));
+        let (last, behind) = (several.last()?, several.get(1..)?);
+        let before_last = len - last.plain().len();
+        let behind = behind.iter().map(|one| Arc::downgrade(&one.0)).collect();
+        Some(Self { behind, frames: frames.into(), before_last })
+    }
+}
+
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Prepared").field(&self.0.message).finish()
     }
 }
+
+/// What a second copy of the frames may take; above it a copy for each connection is little beside what the kernel takes.
+const TOGETHER_BYTES_MAX: usize = 64 << 10;

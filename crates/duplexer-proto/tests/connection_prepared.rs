@@ -76,15 +76,70 @@ fn several_are_the_same_on_the_wire_as_one_by_one() {
 }
 
 #[test]
-fn several_are_queued_as_long_as_the_queue_is_below_its_bound() {
-    let news = [(); 5].map(|()| Prepared::new(noise(98)));
-    for extensions in [no_extension, shared_deflate] {
-        let setup = Setup::new(Role::Server).limits(|limits| limits.queue_bytes_max = 250);
-        let mut end = setup.extensions(extensions).build();
+fn several_are_the_same_to_whomever_and_with_whichever_they_are_sent() {
+    let [one, two, three, other, huge] =
+        [5, 0, 126, 7, 70_000].map(|len| Prepared::new(noise(len)));
+    let all = [one.clone(), two.clone(), three.clone()];
+    let large = [huge, one.clone()];
+    let orders = [
+        &all[..],
+        &all,
+        &all,
+        &all[..2],
+        &[one.clone(), three.clone(), two.clone()],
+        &[one.clone(), two.clone(), other],
+        &[one.clone(), one.clone()],
+        &[two, one],
+        &all,
+        &large,
+        &large,
+        &large,
+    ];
+    for prepared in orders {
+        let setup = Setup::new(Role::Server);
+        let (mut end, mut expected) = (setup.build(), setup.build());
         let Endpoint { connection, scratch, .. } = &mut end;
-        assert_eq!(connection.send_prepared_many(&news, scratch), Ok(3));
-        assert_eq!(connection.send_prepared_many(&news, scratch), Ok(0));
-        assert_eq!(end.sends_frames().len(), 3);
+        assert_eq!(connection.send_prepared_many(prepared, scratch), Ok(prepared.len()));
+        prepared.iter().for_each(|prepared| send_prepared(&mut expected, prepared));
+        assert!(end.sends() == expected.sends());
+    }
+}
+
+#[test]
+fn several_are_queued_as_long_as_the_queue_is_below_its_bound() {
+    for extensions in [no_extension, shared_deflate] {
+        let news = [(); 5].map(|()| Prepared::new(noise(98)));
+        let setup = Setup::new(Role::Server).limits(|limits| limits.queue_bytes_max = 250);
+        let setup = setup.extensions(extensions);
+        // The third time as the first.
+        for _ in 0..3 {
+            let mut end = setup.build();
+            let Endpoint { connection, scratch, .. } = &mut end;
+            assert_eq!(connection.send_prepared_many(&news[..2], scratch), Ok(2));
+            assert_eq!(connection.send_prepared_many(&news, scratch), Ok(1));
+            assert_eq!(connection.send_prepared_many(&news, scratch), Ok(0));
+            assert_eq!(end.sends_frames().len(), 3);
+            let Endpoint { connection, scratch, .. } = &mut end;
+            assert_eq!(connection.send_prepared_many(&news[2..], scratch), Ok(3));
+            assert_eq!(end.sends_frames().len(), 3);
+        }
+    }
+}
+
+#[test]
+fn many_that_were_sent_together_are_shared_by_servers_where_they_are_large_together() {
+    let news = [(); 10].map(|()| Prepared::new(noise(1_000)));
+    let sent: Vec<Endpoint> = (0..3)
+        .map(|_| {
+            let mut end = Setup::new(Role::Server).build();
+            let Endpoint { connection, scratch, .. } = &mut end;
+            assert_eq!(connection.send_prepared_many(&news, scratch), Ok(10));
+            end
+        })
+        .collect();
+    assert_eq!(places(&sent[1]), places(&sent[2]));
+    for mut end in sent {
+        assert_eq!(end.sends_frames().len(), 10);
     }
 }
 

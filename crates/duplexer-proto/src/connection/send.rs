@@ -144,6 +144,14 @@ impl Connection {
     ) -> Result<usize, SendError> {
         self.may_send()?;
         let plain = !self.role().masks() && self.chain.is_empty();
+        if plain
+            && prepared.len() > 1
+            && let Some(together) = Prepared::together(prepared)
+            && self.queue.len() + together.before_last < self.limits.queue_bytes_max
+        {
+            self.queue.push_encoded(&together.frames, scratch);
+            return Ok(prepared.len());
+        }
         for (sent, prepared) in prepared.iter().enumerate() {
             if self.queue.len() >= self.limits.queue_bytes_max {
                 return Ok(sent);
