@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -270,14 +271,14 @@ struct Proxy {
 
 /// nginx as its manual says to proxy WebSockets, with these lines for what it forwards.
 async fn nginx(place: &Place, server: SocketAddr, lines: &str) -> anyhow::Result<Proxy> {
-    let config = |port| {
+    let config = |front| {
         let folder = place.0.display();
         format!(
             "daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors;\n\
              events {{}}\n\
              http {{\n  access_log off;\n  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;\n  \
              fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n  \
-             server {{\n    listen 127.0.0.1:{port};\n    location / {{\n      \
+             server {{\n    listen {front};\n    location / {{\n      \
              proxy_pass http://{server};\n      proxy_http_version 1.1;\n      \
              proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection upgrade;\n      \
              {lines}\n    }}\n  }}\n}}\n"
@@ -312,9 +313,9 @@ async fn haproxy(
     lines: &str,
     words: &str,
 ) -> anyhow::Result<Proxy> {
-    let config = |port| {
+    let config = |front| {
         format!(
-            "{defaults}\nlisten front\n    bind 127.0.0.1:{port}\n    {lines}\n    \
+            "{defaults}\nlisten front\n    bind {front}\n    {lines}\n    \
              server ours {server} {words}\n"
         )
     };
@@ -342,19 +343,21 @@ fn shipped_defaults() -> anyhow::Result<String> {
     Ok(section.to_owned())
 }
 
-/// Starts a proxy with a configuration for a port that was free a moment ago, and waits until it listens there. Another program may
-/// have been faster: then with another port.
+/// Starts a proxy with a configuration for an address, and waits until it listens there. Nobody else uses that loopback address, so
+/// that whoever answers is the proxy; its port was free a moment ago, and if it is not any more, another is tried.
 async fn run(
     name: &str,
     variable: &str,
     args: &[&str],
     place: &Place,
-    config: impl Fn(u16) -> String,
+    config: impl Fn(SocketAddr) -> String,
 ) -> anyhow::Result<Proxy> {
     let path = place.0.join("config");
+    let [.., process] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, 1, process, PROXIES.fetch_add(1, Ordering::Relaxed));
     for _ in 0..5 {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?;
-        std::fs::write(&path, config(address.port()))?;
+        let address = TcpListener::bind((own, 0)).await?.local_addr()?;
+        std::fs::write(&path, config(address))?;
         let mut command = Command::new(setting(variable, "interop proxied")?);
         command.args(args).arg(&path);
         let mut program = Program::logging(name, command, &place.0.join("log"))?;
@@ -387,6 +390,8 @@ impl Drop for Place {
     }
 }
 
+/// How many proxies were started.
+static PROXIES: AtomicU8 = AtomicU8::new(0);
 /// Where clients connect from.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// To the proxies' 3 s about as 20 s to the 50 s and 60 s that Debian ships.

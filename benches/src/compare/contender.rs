@@ -76,6 +76,8 @@ fn ours() -> Vec<Contender> {
             .can_as(Mode::Client, Program::Built("client_duplexer"), &[])
             .can_as(Mode::FanOut, program, &["--fan-out"])
             .can_as(Mode::KeptAlive, program, &["--keepalive-ms", "2000"])
+            .can_as(Mode::KeptAliveDeflate, program, &["--keepalive-ms", "2000"])
+            .can_as(Mode::KeptAliveTls, program, &["--tls", "--keepalive-ms", "2000"])
             .can_as(Mode::Streamed, program, &["--streamed"])
             .can_as(Mode::Tls, program, &["--tls"])
             .can(Mode::Large, &["--max-message", "64M"])
@@ -220,7 +222,12 @@ impl Contender {
     /// Returns what is started for a mode. Who says nothing of pings echoes without them.
     fn way(&self, mode: Mode) -> Option<&Way> {
         let of = |mode| self.ways.iter().find(|way| way.mode == mode);
-        of(mode).or_else(|| if mode == Mode::KeptAlive { of(Mode::Echo) } else { None })
+        of(mode).or_else(|| match mode {
+            Mode::KeptAlive => of(Mode::Echo),
+            Mode::KeptAliveDeflate => of(Mode::DeflateNoTakeover),
+            Mode::KeptAliveTls => of(Mode::Tls),
+            _ => None,
+        })
     }
 
     /// Tells whether what runs in a mode takes its memory from glibc, as programs do that bring no allocator.

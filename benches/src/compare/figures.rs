@@ -97,14 +97,61 @@ impl Figures {
         }
     }
 
-    /// Returns what a table says of a server: median, least, ratio, the generator's cost, and how long somebody waited for
-    /// a core.
-    pub(super) fn cells(&self, outcome: &Outcome) -> [String; 5] {
+    /// Returns the heads of a table's columns, but for the server's name.
+    pub(super) fn heads(&self) -> Vec<String> {
+        let base = self.base().map_or("nothing", |it| it.server);
+        let mut heads = if self.are_latencies() {
+            let of_base = format!("p99 × `{base}`");
+            vec!["p50".into(), "p99".into(), "p99.9".into(), of_base, "per second".into()]
+        } else {
+            vec!["median".into(), "least".into(), format!("× `{base}`"), "generator".into()]
+        };
+        heads.push("waited".into());
+        if self.servers.iter().any(|it| !self.beside(it).is_empty()) {
+            heads.push("of note".into());
+        }
+        heads
+    }
+
+    /// Returns what a table with those heads says of a server.
+    pub(super) fn cells(&self, outcome: &Outcome) -> Vec<String> {
+        let mut cells = if self.are_latencies() {
+            self.latency_cells(outcome).to_vec()
+        } else {
+            self.time_cells(outcome).to_vec()
+        };
+        cells.push(self.beside(outcome).trim().to_owned());
+        cells.truncate(self.heads().len());
+        cells
+    }
+
+    fn are_latencies(&self) -> bool {
+        self.servers.iter().flat_map(Outcome::samples).any(|sample| sample.latencies.is_some())
+    }
+
+    /// Median, least, ratio, the generator's cost, and how long somebody waited for a core.
+    fn time_cells(&self, outcome: &Outcome) -> [String; 5] {
         [
             shown(outcome.median().map(figure)),
             shown(outcome.least().map(figure)),
             shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
             shown(median(outcome.samples().filter_map(|sample| sample.generator_us)).map(figure)),
+            outcome.share(|sample| sample.waited),
+        ]
+    }
+
+    /// How long echoes took, as medians of the rounds.
+    fn latency_cells(&self, outcome: &Outcome) -> [String; 6] {
+        let of = |field: fn(&Latencies) -> f64| {
+            let latencies = outcome.samples().filter_map(|it| it.latencies.as_ref().map(field));
+            shown(median(latencies).map(figure))
+        };
+        [
+            of(|it| it.p50_us),
+            of(|it| it.p99_us),
+            of(|it| it.p999_us),
+            shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
+            of(|it| it.per_second),
             outcome.share(|sample| sample.waited),
         ]
     }
@@ -124,7 +171,6 @@ impl Figures {
         beside
     }
 
-    /// Shows how long echoes took, as medians of the rounds.
     fn show_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(
@@ -133,20 +179,11 @@ impl Figures {
             ""
         )?;
         for outcome in &self.servers {
-            let of = |field: fn(&Latencies) -> f64| {
-                median(outcome.samples().filter_map(|it| it.latencies.as_ref().map(field)))
-            };
-            let waited = median(outcome.samples().filter_map(|it| it.waited));
+            let [p50, p99, p999, ratio, per_second, waited] = self.latency_cells(outcome);
             writeln!(
                 f,
-                "  {:44}{:>8} {:>8} {:>8} {:>12} {:>11} {:>7}",
+                "  {:44}{p50:>8} {p99:>8} {p999:>8} {ratio:>12} {per_second:>11} {waited:>7}",
                 outcome.server,
-                shown(of(|it| it.p50_us).map(figure)),
-                shown(of(|it| it.p99_us).map(figure)),
-                shown(of(|it| it.p999_us).map(figure)),
-                shown(self.ratio(outcome.server).map(|ratio| format!("{ratio:.2}"))),
-                shown(of(|it| it.per_second).map(figure)),
-                shown(waited.map(|share| format!("{:.0}%", share * 100.0))),
             )?;
         }
         Ok(())
@@ -195,15 +232,14 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut samples = self.servers.iter().flat_map(Outcome::samples);
-        if samples.any(|sample| sample.latencies.is_some()) {
+        if self.are_latencies() {
             return self.show_latencies(f);
         }
         let title = format!("{}, {}", self.workload, self.unit);
         writeln!(f, "{title:46}  median    least  × first  busy  generator  waited")?;
         for outcome in &self.servers {
             let busy = outcome.share(|sample| sample.server_busy);
-            let [median, least, ratio, generator, waited] = self.cells(outcome);
+            let [median, least, ratio, generator, waited] = self.time_cells(outcome);
             writeln!(
                 f,
                 "  {:44}{median:>8} {least:>8} {ratio:>8} {busy:>5} {generator:>10} {waited:>7}{}",
@@ -264,9 +300,14 @@ mod tests {
         let sized = |bytes| Sample { reply_bytes: Some(bytes), ..Sample::of(1.0) };
         let server = |server, bytes| Outcome { server, rounds: vec![Some(sized(bytes))] };
         let servers = vec![server("small", 100.0), server("equal", 105.0), server("large", 105.1)];
-        let table = Figures { workload: "deflate", unit: "µs", servers }.to_string();
+        let figures = Figures { workload: "deflate", unit: "µs", servers };
+        let table = figures.to_string();
         let marked: Vec<_> = table.lines().filter(|line| line.contains("(!)")).collect();
         assert!(marked.len() == 1 && marked[0].contains("large"), "{table}");
+        assert_eq!(figures.heads().last().map(String::as_str), Some("of note"));
+        let of_note = |server| figures.of(server).and_then(|it| figures.cells(it).pop());
+        assert_eq!(of_note("equal").as_deref(), Some("105 B in each reply"));
+        assert!(of_note("large").is_some_and(|cell| cell.ends_with("(!)")));
     }
 
     #[test]
@@ -279,9 +320,13 @@ mod tests {
             ..Sample::of(latencies.p99_us)
         };
         let servers = vec![Outcome { server: "ours", rounds: vec![Some(sample)] }];
-        let table = Figures { workload: "latency", unit: "µs", servers }.to_string();
+        let figures = Figures { workload: "latency", unit: "µs", servers };
+        let table = figures.to_string();
         let row: Vec<_> = table.lines().last().unwrap_or("").split_whitespace().collect();
         assert_eq!(row, ["ours", "20.0", "40.0", "80.0", "1.00", "50000", "50%"]);
+        let (heads, cells) = (figures.heads(), figures.cells(&figures.servers[0]));
+        assert_eq!(heads, ["p50", "p99", "p99.9", "p99 × `ours`", "per second", "waited"]);
+        assert_eq!(cells, row[1..]);
     }
 
     #[test]

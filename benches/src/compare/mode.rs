@@ -17,10 +17,14 @@ pub enum Mode {
     DeflateNoTakeover,
     /// The same with the memory of the messages before, in both directions.
     DeflateTakeover,
+    /// The same as [`DeflateNoTakeover`](Self::DeflateNoTakeover), with such a keepalive.
+    KeptAliveDeflate,
     /// Sends each message of the connection to `/publish` to every connection that is on another path.
     FanOut,
     /// The same as [`Echo`](Self::Echo) over TLS (rustls), with a certificate that signs itself.
     Tls,
+    /// The same with such a keepalive.
+    KeptAliveTls,
     /// Is a client, which connects where it is told to and does what the texts say that it receives.
     Client,
 }

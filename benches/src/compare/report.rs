@@ -134,11 +134,11 @@ impl Report {
     }
 
     fn write_workload(&self, figures: &Figures, text: &mut String) -> std::fmt::Result {
-        let base = figures.base().map_or("nothing", |it| it.server);
         writeln!(text, "\n## {}, {}\n", figures.workload, figures.unit)?;
         writeln!(text, "![{0}]({0}.svg)\n", figures.workload)?;
-        writeln!(text, "| server | median | least | × `{base}` | generator | waited |")?;
-        writeln!(text, "| --- | --- | --- | --- | --- | --- |")?;
+        let heads = figures.heads();
+        writeln!(text, "| server | {} |", heads.join(" | "))?;
+        writeln!(text, "| --- |{}", " --- |".repeat(heads.len()))?;
         for server in &self.servers {
             let Some(outcome) = figures.of(server.name) else { continue };
             let cells = figures.cells(outcome).join(" | ");

@@ -138,12 +138,16 @@ fn standing(extent: Extent) -> Vec<Workload> {
     let connections = extent.of(9_000, 50);
     let after_large = Idle { connections, words: large, together: 16, rest, ..idle };
     let compressed = Idle { words: Words::Json(Takeover::Off), ..idle };
+    let large_compressed = Idle { words: Words::Compressed(1024 * 1024), ..after_large };
+    let large_in_tls = Idle { tls: true, ..after_large };
     let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
     vec![
         idle_in("idle", Mode::Echo, idle),
         Workload { is_quick: true, ..idle_in("idle-after-1MiB", Mode::KeptAlive, after_large) },
         idle_in("idle-deflate", Mode::DeflateNoTakeover, compressed),
+        idle_in("idle-deflate-after-1MiB", Mode::KeptAliveDeflate, large_compressed),
         Workload { is_quick: true, ..idle_in("idle-tls", Mode::Tls, Idle { tls: true, ..idle }) },
+        idle_in("idle-tls-after-1MiB", Mode::KeptAliveTls, large_in_tls),
         Workload {
             name: "openings",
             unit: "µs per opening",

@@ -10,6 +10,8 @@ pub enum Words {
     Noise(usize),
     /// Text of so many bytes, uncompressed, partly outside ASCII.
     Text(usize),
+    /// Text of so many bytes, compressed by itself.
+    Compressed(usize),
     /// JSON texts of 1 KiB, compressed.
     Json(Takeover),
 }
@@ -19,6 +21,7 @@ impl Words {
     pub(super) const fn takeover(self) -> Option<Takeover> {
         match self {
             Self::Noise(_) | Self::Text(_) => None,
+            Self::Compressed(_) => Some(Takeover::Off),
             Self::Json(takeover) => Some(takeover),
         }
     }
@@ -59,6 +62,14 @@ impl Speech {
                 let message = prose(&mut noise, bytes);
                 let mut request = Vec::with_capacity(bytes + 14);
                 push_masked(&mut request, TEXT, noise.next_mask(), &message);
+                let line = Line { request, message, is_text: true };
+                Ok(Self { first: Vec::new(), again: vec![line] })
+            }
+            Words::Compressed(bytes) => {
+                let message = prose(&mut noise, bytes);
+                let payload = Deflater::new(Takeover::Off).deflate(&message)?;
+                let mut request = Vec::with_capacity(payload.len() + 14);
+                push_masked(&mut request, COMPRESSED_TEXT, noise.next_mask(), &payload);
                 let line = Line { request, message, is_text: true };
                 Ok(Self { first: Vec::new(), again: vec![line] })
             }

@@ -1,5 +1,6 @@
-//! A message encoded once and sent to many (the server's side, where nothing is masked): the plain frame, and one
-//! transformed frame for each way in which connections would encode it alike. Connections hold references.
+//! A message encoded once and sent to many (the server's side, where nothing is masked): the plain frame, one
+//! transformed frame for each way in which connections would encode it alike, and the plain frames of all that it is sent
+//! together with. Connections hold references.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,14 +115,13 @@ impl Prepared {
 
 impl Together {
     fn of(several: &[Prepared]) -> Option<Self> {
-        let len = several.iter().map(|one| one.plain().len()).sum();
-        if len > TOGETHER_BYTES_MAX {
+        let payloads = several.iter().map(|one| one.message().len()).sum::<usize>();
+        if payloads > TOGETHER_BYTES_MAX || several.len() > TOGETHER_MAX {
             return None;
         }
-        let mut frames = Vec::with_capacity(len);
-        several.iter().for_each(|one| frames.extend_from_slice(one.plain()));
+        let frames = several.iter().map(|one| &one.plain()[..]).collect::<Vec<_>>().concat();
         let (last, behind) = (several.last()?, several.get(1..)?);
-        let before_last = len - last.plain().len();
+        let before_last = frames.len() - last.plain().len();
         let behind = behind.iter().map(|one| Arc::downgrade(&one.0)).collect();
         Some(Self { behind, frames: frames.into(), before_last })
     }
@@ -133,5 +133,8 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// What a second copy of the frames may take; above it a copy for each connection is little beside what the kernel takes.
+/// Payloads that are copied to one run of bytes; where they are more, a copy for each connection is little beside what the kernel
+/// takes.
 const TOGETHER_BYTES_MAX: usize = 64 << 10;
+/// Messages in one run, each of which it keeps a reference to.
+const TOGETHER_MAX: usize = 1 << 10;

@@ -8,7 +8,8 @@ use std::io::IoSlice;
 use duplexer_proto::extension::Extension;
 use duplexer_proto::{Prepared, Role, SendError, SendOptions};
 use support::{
-    Endpoint, Frame, Setup, no_extension, on_both_sides, shared_deflate, takeover_deflate,
+    Endpoint, Frame, Setup, default_deflate, frames, no_extension, on_both_sides, shared_deflate,
+    takeover_deflate,
 };
 
 const KINDS: [Extensions; 3] = [no_extension, shared_deflate, takeover_deflate];
@@ -16,6 +17,11 @@ const KINDS: [Extensions; 3] = [no_extension, shared_deflate, takeover_deflate];
 fn send_prepared(end: &mut Endpoint, prepared: &Prepared) {
     let Endpoint { connection, scratch, .. } = end;
     connection.send_prepared(prepared, SendOptions::default(), scratch).expect("open");
+}
+
+fn send_many(end: &mut Endpoint, prepared: &[Prepared]) {
+    let Endpoint { connection, scratch, .. } = end;
+    assert_eq!(connection.send_prepared_many(prepared, scratch), Ok(prepared.len()));
 }
 
 /// Where the bytes that wait are in memory.
@@ -67,8 +73,7 @@ fn several_are_the_same_on_the_wire_as_one_by_one() {
         for extensions in KINDS {
             let setup = Setup::new(role).extensions(extensions);
             let (mut one, mut other) = (setup.build(), setup.build());
-            let Endpoint { connection, scratch, .. } = &mut one;
-            assert_eq!(connection.send_prepared_many(&prepared, scratch), Ok(prepared.len()));
+            send_many(&mut one, &prepared);
             prepared.iter().for_each(|prepared| send_prepared(&mut other, prepared));
             assert!(one.sends() == other.sends(), "{role:?}");
         }
@@ -96,12 +101,18 @@ fn several_are_the_same_to_whomever_and_with_whichever_they_are_sent() {
         &large,
     ];
     for prepared in orders {
-        let setup = Setup::new(Role::Server);
-        let (mut end, mut expected) = (setup.build(), setup.build());
-        let Endpoint { connection, scratch, .. } = &mut end;
-        assert_eq!(connection.send_prepared_many(prepared, scratch), Ok(prepared.len()));
-        prepared.iter().for_each(|prepared| send_prepared(&mut expected, prepared));
-        assert!(end.sends() == expected.sends());
+        for (role, extensions) in [
+            (Role::Server, no_extension as Extensions),
+            (Role::Server, shared_deflate),
+            (Role::Server, default_deflate),
+            (Role::Client, no_extension),
+        ] {
+            let setup = Setup::new(role).extensions(extensions);
+            let (mut end, mut expected) = (setup.build(), setup.build());
+            send_many(&mut end, prepared);
+            prepared.iter().for_each(|prepared| send_prepared(&mut expected, prepared));
+            assert!(end.sends() == expected.sends());
+        }
     }
 }
 
@@ -127,19 +138,62 @@ fn several_are_queued_as_long_as_the_queue_is_below_its_bound() {
 }
 
 #[test]
-fn many_that_were_sent_together_are_shared_by_servers_where_they_are_large_together() {
-    let news = [(); 10].map(|()| Prepared::new(noise(1_000)));
-    let sent: Vec<Endpoint> = (0..3)
-        .map(|_| {
-            let mut end = Setup::new(Role::Server).build();
+fn several_fit_where_the_queue_is_below_its_bound_before_the_last() {
+    let news = [(); 5].map(|()| Prepared::new(noise(98)));
+    // The third time as the first.
+    for _ in 0..3 {
+        for (queue_bytes_max, sent) in [(399, 4), (400, 4), (401, 5)] {
+            let setup = Setup::new(Role::Server);
+            let mut end = setup.limits(|limits| limits.queue_bytes_max = queue_bytes_max).build();
             let Endpoint { connection, scratch, .. } = &mut end;
-            assert_eq!(connection.send_prepared_many(&news, scratch), Ok(10));
+            assert_eq!(connection.send_prepared_many(&news, scratch), Ok(sent));
+        }
+    }
+}
+
+#[test]
+fn servers_share_what_was_sent_together_before_up_to_64_kib_and_1024_messages() {
+    // RFC 7692 §6: below the threshold a message is plain where compression was agreed on, too.
+    for (count, len, last, shared) in [
+        (10, 1_000, 1_000, true),
+        (64, 1_024, 1_024, true),
+        (64, 1_024, 1_025, false),
+        (1_024, 40, 40, true),
+        (1_025, 40, 40, false),
+    ] {
+        let mut news = vec![Prepared::new(noise(len)); count - 1];
+        news.push(Prepared::new(noise(last)));
+        let plain: Extensions = no_extension;
+        let agreed = if len < 128 { default_deflate } else { plain };
+        let sent = [plain, plain, plain, agreed].map(|extensions| {
+            let mut end = Setup::new(Role::Server).extensions(extensions).build();
+            send_many(&mut end, &news);
             end
-        })
-        .collect();
-    assert_eq!(places(&sent[1]), places(&sent[2]));
-    for mut end in sent {
-        assert_eq!(end.sends_frames().len(), 10);
+        });
+        assert_eq!(places(&sent[1]) == places(&sent[2]), shared, "{count} of {len} bytes");
+        assert_eq!(places(&sent[2]) == places(&sent[3]), shared, "{count} of {len} bytes");
+        for mut end in sent {
+            assert_eq!(end.sends_frames().len(), count);
+        }
+    }
+}
+
+#[test]
+fn a_ping_leaves_between_messages_that_were_sent_together() {
+    // RFC 6455 §5.4: control frames go between fragments and messages, not into frames.
+    let news = [(); 50].map(|()| Prepared::new(noise(1_000)));
+    for stop in [0, 1, 1_003, 1_004, 1_005, 20_000, 33_000] {
+        let mut last = Setup::new(Role::Server).build();
+        for _ in 0..3 {
+            last = Setup::new(Role::Server).build();
+            send_many(&mut last, &news);
+        }
+        let mut sent = last.sends_at_most(stop);
+        last.connection.ping_with(b"now", &mut last.scratch).expect("open");
+        sent.extend(last.sends());
+        let found = frames(Role::Server, &sent);
+        assert_eq!(found.len(), 51);
+        assert_eq!(found.iter().position(Frame::is_control), Some(stop.div_ceil(1_004)), "{stop}");
     }
 }
 

@@ -143,7 +143,13 @@ impl Connection {
         scratch: &mut Scratch,
     ) -> Result<usize, SendError> {
         self.may_send()?;
-        let plain = !self.role().masks() && self.chain.is_empty();
+        let is_plain = |one: &Prepared| {
+            let message = one.message();
+            let len = Some(message.len() as u64);
+            self.choose(message.kind(), len, SendOptions::default()).is_empty()
+        };
+        let plain =
+            !self.role().masks() && (self.chain.is_empty() || prepared.iter().all(is_plain));
         if plain
             && prepared.len() > 1
             && let Some(together) = Prepared::together(prepared)

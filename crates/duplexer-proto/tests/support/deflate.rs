@@ -10,7 +10,12 @@ pub(crate) fn no_extension(_: Role) -> Vec<Box<dyn Extension>> {
     Vec::new()
 }
 
-/// The defaults, without context takeover, and every message compressed.
+/// The defaults: without context takeover, and messages of 128 bytes and more compressed.
+pub(crate) fn default_deflate(role: Role) -> Vec<Box<dyn Extension>> {
+    negotiated(role, &Deflate::shared())
+}
+
+/// The same with every message compressed.
 pub(crate) fn shared_deflate(role: Role) -> Vec<Box<dyn Extension>> {
     negotiated(role, &Deflate::shared().min_bytes(0))
 }

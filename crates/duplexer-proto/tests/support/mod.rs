@@ -11,7 +11,9 @@ mod endpoint;
 mod frames;
 mod pair;
 
-pub(crate) use deflate::{deflated, no_extension, shared_deflate, takeover_deflate};
+pub(crate) use deflate::{
+    default_deflate, deflated, no_extension, shared_deflate, takeover_deflate,
+};
 pub(crate) use endpoint::{
     Chunking, Endpoint, Seen, Setup, binary, client, fault, fixed_mask_scratch, in_every_chunking,
     join, on_both_sides, server, text,
