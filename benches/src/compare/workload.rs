@@ -138,7 +138,10 @@ fn standing(extent: Extent) -> Vec<Workload> {
     let connections = extent.of(9_000, 50);
     let after_large = Idle { connections, words: large, together: 16, rest, ..idle };
     let compressed = Idle { words: Words::Json(Takeover::Off), ..idle };
-    let large_compressed = Idle { words: Words::Compressed(1024 * 1024), ..after_large };
+    // Each is compressed and inflated for some 20 ms.
+    let fewer = extent.of(1_500, 50);
+    let large_compressed =
+        Idle { connections: fewer, words: Words::Compressed(1024 * 1024), ..after_large };
     let large_in_tls = Idle { tls: true, ..after_large };
     let openings = Load::Openings(Openings { count: extent.of(10_000, 1_000), together: 32 });
     vec![

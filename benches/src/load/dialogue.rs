@@ -14,7 +14,7 @@ use super::frames::{Frames, Part};
 use super::opening::{self, Opening};
 use super::sample::{Reply, Target};
 use super::script::push_masked;
-use super::speech::{JSON_BYTES, Line, Speech, Words};
+use super::speech::{Line, Speech, Words};
 use super::stream::Stream;
 use super::watch::{Ready, Watch};
 
@@ -288,7 +288,8 @@ impl Lane {
             return Ok(());
         }
         if self.inflater.is_some() {
-            anyhow::ensure!(self.reply_bytes <= 2 * JSON_BYTES, "the echo is too long");
+            let bytes_max = 2 * speech.line(self.heard).message.len();
+            anyhow::ensure!(self.reply_bytes <= bytes_max, "the echo is too long");
             self.payload.extend_from_slice(bytes);
             return Ok(());
         }

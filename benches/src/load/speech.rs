@@ -152,7 +152,7 @@ const FOREIGN: [&str; 4] = ["grüße ", "привет ", "你好 ", "👋🏽 "]
 const TEXT: u8 = 0x81;
 /// The first byte of a compressed text in one frame (RFC 7692 §6).
 const COMPRESSED_TEXT: u8 = 0xC1;
-pub(super) const JSON_BYTES: usize = 1024;
+const JSON_BYTES: usize = 1024;
 /// More than the 32 KiB of a window.
 const JSON_CYCLE: usize = 64;
 
