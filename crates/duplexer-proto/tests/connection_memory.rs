@@ -97,6 +97,9 @@ fn an_idle_connection_holds_nothing() {
             let made = live() - before;
             assert!(made <= made_max, "{made} bytes when new");
             converse(&mut connection);
+            if made > 0 {
+                hear_compressed(&mut connection);
+            }
             assert_eq!(live() - before, made, "{role:?}");
             assert_eq!(connection.queued_bytes(), 0);
         }
@@ -190,7 +193,7 @@ fn contexts_that_are_taken_over_are_made_on_first_use() {
 fn converse(connection: &mut Connection) {
     let mut scratch = fixed_mask_scratch();
     let peer = connection.role().peer();
-    for len in [0, 5, 300, 5000, 100_000] {
+    for len in [0, 5, 300, 5000, 100_000, 1 << 20] {
         let payload = vec![b'x'; len];
         let (front, back) = payload.split_at(len / 3);
         let mut input = frame(peer, 0x81, &payload);
@@ -225,6 +228,15 @@ fn converse(connection: &mut Connection) {
             connection.wrote(len, &mut scratch);
         }
     }
+}
+
+/// A message of 1 MiB that comes compressed.
+fn hear_compressed(connection: &mut Connection) {
+    let mut scratch = fixed_mask_scratch();
+    let mut input = frame(connection.role().peer(), 0xc2, compressed_zeros(1 << 20));
+    let received = connection.receive(&mut input, Delivery::Whole, &mut scratch).expect("no fault");
+    let Some(Event::Message(message)) = received.event else { panic!("a whole message") };
+    assert_eq!(message.len(), 1 << 20);
 }
 
 #[test]
