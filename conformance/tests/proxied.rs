@@ -343,8 +343,8 @@ fn shipped_defaults() -> anyhow::Result<String> {
     Ok(section.to_owned())
 }
 
-/// Starts a proxy with a configuration for an address, and waits until it listens there. Nobody else uses that loopback address, so
-/// that whoever answers is the proxy; its port was free a moment ago, and if it is not any more, another is tried.
+/// Starts a proxy with a configuration for an address, and waits until it listens there. The loopback address is one that hardly
+/// anybody else uses, for its port was only free a moment ago. If the proxy cannot listen there, another is tried.
 async fn run(
     name: &str,
     variable: &str,
@@ -353,8 +353,8 @@ async fn run(
     config: impl Fn(SocketAddr) -> String,
 ) -> anyhow::Result<Proxy> {
     let path = place.0.join("config");
-    let [.., process] = std::process::id().to_be_bytes();
-    let own = Ipv4Addr::new(127, 1, process, PROXIES.fetch_add(1, Ordering::Relaxed));
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high | 0x80, low, PROXIES.fetch_add(1, Ordering::Relaxed));
     for _ in 0..5 {
         let address = TcpListener::bind((own, 0)).await?.local_addr()?;
         std::fs::write(&path, config(address))?;

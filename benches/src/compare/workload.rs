@@ -148,9 +148,15 @@ fn standing(extent: Extent) -> Vec<Workload> {
         idle_in("idle", Mode::Echo, idle),
         Workload { is_quick: true, ..idle_in("idle-after-1MiB", Mode::KeptAlive, after_large) },
         idle_in("idle-deflate", Mode::DeflateNoTakeover, compressed),
-        idle_in("idle-deflate-after-1MiB", Mode::KeptAliveDeflate, large_compressed),
+        Workload {
+            is_quick: true,
+            ..idle_in("idle-deflate-after-1MiB", Mode::KeptAliveDeflate, large_compressed)
+        },
         Workload { is_quick: true, ..idle_in("idle-tls", Mode::Tls, Idle { tls: true, ..idle }) },
-        idle_in("idle-tls-after-1MiB", Mode::KeptAliveTls, large_in_tls),
+        Workload {
+            is_quick: true,
+            ..idle_in("idle-tls-after-1MiB", Mode::KeptAliveTls, large_in_tls)
+        },
         Workload {
             name: "openings",
             unit: "µs per opening",

@@ -158,7 +158,7 @@ const JSON_CYCLE: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::{JSON_BYTES, JSON_CYCLE, Speech, Words};
+    use super::{JSON_BYTES, JSON_CYCLE, Line, Speech, Words};
     use crate::load::deflate::{Inflater, Takeover};
 
     #[test]
@@ -182,12 +182,7 @@ mod tests {
             let mut payload_bytes = 0;
             for before in 0..4 * JSON_CYCLE {
                 let line = speech.line(before);
-                let [_, 0xFE, _, _, mask @ ..] = line.request.as_slice() else {
-                    panic!("no medium frame: {:02x?}", line.request);
-                };
-                let (mask, masked) = mask.split_first_chunk::<4>().expect("a mask");
-                let mut payload: Vec<u8> =
-                    masked.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+                let mut payload = unmasked(line);
                 payload_bytes += payload.len();
                 let message = inflater.inflate(&mut payload, JSON_BYTES)?;
                 assert_eq!((message.len(), &message), (JSON_BYTES, &line.message), "{before}");
@@ -198,5 +193,26 @@ mod tests {
             assert!((100..bytes_max).contains(&mean), "{takeover:?}: {mean} bytes on average");
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_compressed_text_inflates_to_itself_each_time() -> anyhow::Result<()> {
+        let speech = Speech::new(Words::Compressed(10_000), 3)?;
+        let mut inflater = Inflater::new(Takeover::Off);
+        for before in [0, 1] {
+            let line = speech.line(before);
+            assert_eq!((line.message.len(), line.request[0]), (10_000, 0xC1));
+            assert_eq!(inflater.inflate(&mut unmasked(line), 10_000)?, line.message);
+        }
+        Ok(())
+    }
+
+    /// The payload of a frame of 126 to 65,535 bytes (RFC 6455 §5.2).
+    fn unmasked(line: &Line) -> Vec<u8> {
+        let [_, 0xFE, _, _, mask @ ..] = line.request.as_slice() else {
+            panic!("no medium frame: {:02x?}", line.request);
+        };
+        let (mask, masked) = mask.split_first_chunk::<4>().expect("a mask");
+        masked.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
     }
 }

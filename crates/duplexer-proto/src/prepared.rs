@@ -67,15 +67,21 @@ impl Prepared {
         self.0.plain.get_or_init(encode)
     }
 
-    /// The whole unmasked frames of several small messages, from the second time on that the first of them is asked for: who sends
-    /// them to two connections sends them to many. `None` where it was others that the first was asked for with then.
+    /// The whole unmasked frames of several small messages. They are put together when the first of them is asked for with others
+    /// for the second time, since who sends messages to two connections sends them to many, and are what it is asked for with from
+    /// then on; with any others it has none.
     pub(crate) fn together(several: &[Self]) -> Option<&Together> {
         let [first, behind @ ..] = several else { return None };
         let inner = &*first.0;
         let known = match inner.together.get() {
             Some(known) => known.as_ref()?,
             None if inner.led.swap(true, Ordering::Relaxed) => {
-                inner.together.get_or_init(|| Together::of(several)).as_ref()?
+                let known = inner.together.get_or_init(|| Together::of(several));
+                // Whoever takes only some of them goes on with any other: those would keep a run each.
+                for one in behind {
+                    let _it_may_lead_already = one.0.together.set(None);
+                }
+                known.as_ref()?
             }
             None => return None,
         };

@@ -161,7 +161,7 @@ fn servers_share_what_was_sent_together_before_up_to_64_kib_and_1024_messages() 
         (1_024, 40, 40, true),
         (1_025, 40, 40, false),
     ] {
-        let mut news = vec![Prepared::new(noise(len)); count - 1];
+        let mut news: Vec<_> = (1..count).map(|_| Prepared::new(noise(len))).collect();
         news.push(Prepared::new(noise(last)));
         let plain: Extensions = no_extension;
         let agreed = if len < 128 { default_deflate } else { plain };
@@ -175,6 +175,20 @@ fn servers_share_what_was_sent_together_before_up_to_64_kib_and_1024_messages() 
         for mut end in sent {
             assert_eq!(end.sends_frames().len(), count);
         }
+    }
+}
+
+#[test]
+fn the_rest_of_what_was_sent_together_is_not_kept_a_second_time() {
+    let news = [(); 10].map(|()| Prepared::new(noise(1_000)));
+    let sent = [&news[..], &news, &news[1..], &news[1..], &news[1..]].map(|some| {
+        let mut end = Setup::new(Role::Server).build();
+        send_many(&mut end, some);
+        end
+    });
+    assert_ne!(places(&sent[3]), places(&sent[4]));
+    for (mut end, count) in sent.into_iter().zip([10, 10, 9, 9, 9]) {
+        assert_eq!(end.sends_frames().len(), count);
     }
 }
 

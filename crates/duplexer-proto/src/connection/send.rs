@@ -143,6 +143,9 @@ impl Connection {
         scratch: &mut Scratch,
     ) -> Result<usize, SendError> {
         self.may_send()?;
+        if self.queue.len() >= self.limits.queue_bytes_max {
+            return Ok(0);
+        }
         let is_plain = |one: &Prepared| {
             let message = one.message();
             let len = Some(message.len() as u64);
