@@ -107,7 +107,7 @@ impl Figures {
             vec!["median".into(), "least".into(), format!("× `{base}`"), "generator".into()]
         };
         heads.push("waited".into());
-        if self.servers.iter().any(|it| !self.beside(it).is_empty()) {
+        if self.has_notes() {
             heads.push("of note".into());
         }
         heads
@@ -120,9 +120,14 @@ impl Figures {
         } else {
             self.time_cells(outcome).to_vec()
         };
-        cells.push(self.beside(outcome).trim().to_owned());
-        cells.truncate(self.heads().len());
+        if self.has_notes() {
+            cells.push(self.beside(outcome).trim().to_owned());
+        }
         cells
+    }
+
+    fn has_notes(&self) -> bool {
+        self.servers.iter().any(|it| !self.beside(it).is_empty())
     }
 
     fn are_latencies(&self) -> bool {

@@ -53,25 +53,19 @@ impl Speech {
             Words::Noise(bytes) => {
                 let message = std::iter::repeat_with(|| noise.next_word().to_ne_bytes());
                 let message: Vec<u8> = message.flatten().take(bytes).collect();
-                let mut request = Vec::with_capacity(bytes + 14);
-                push_masked(&mut request, BINARY, noise.next_mask(), &message);
-                let line = Line { request, message, is_text: false };
-                Ok(Self { first: Vec::new(), again: vec![line] })
+                let request = masked(&mut noise, BINARY, &message);
+                Ok(Self::always(Line { request, message, is_text: false }))
             }
             Words::Text(bytes) => {
                 let message = prose(&mut noise, bytes);
-                let mut request = Vec::with_capacity(bytes + 14);
-                push_masked(&mut request, TEXT, noise.next_mask(), &message);
-                let line = Line { request, message, is_text: true };
-                Ok(Self { first: Vec::new(), again: vec![line] })
+                let request = masked(&mut noise, TEXT, &message);
+                Ok(Self::always(Line { request, message, is_text: true }))
             }
             Words::Compressed(bytes) => {
                 let message = prose(&mut noise, bytes);
                 let payload = Deflater::new(Takeover::Off).deflate(&message)?;
-                let mut request = Vec::with_capacity(payload.len() + 14);
-                push_masked(&mut request, COMPRESSED_TEXT, noise.next_mask(), &payload);
-                let line = Line { request, message, is_text: true };
-                Ok(Self { first: Vec::new(), again: vec![line] })
+                let request = masked(&mut noise, COMPRESSED_TEXT, &payload);
+                Ok(Self::always(Line { request, message, is_text: true }))
             }
             Words::Json(takeover) => {
                 let texts: Vec<_> = (0..JSON_CYCLE).map(|_| json(&mut noise)).collect();
@@ -79,8 +73,7 @@ impl Speech {
                 let mut cycle = || {
                     let lines = texts.iter().map(|text| {
                         let payload = deflater.deflate(text)?;
-                        let mut request = Vec::with_capacity(payload.len() + 8);
-                        push_masked(&mut request, COMPRESSED_TEXT, noise.next_mask(), &payload);
+                        let request = masked(&mut noise, COMPRESSED_TEXT, &payload);
                         Ok(Line { request, message: text.clone(), is_text: true })
                     });
                     lines.collect::<anyhow::Result<Vec<_>>>()
@@ -92,6 +85,11 @@ impl Speech {
         }
     }
 
+    /// One line, over and over.
+    fn always(line: Line) -> Self {
+        Self { first: Vec::new(), again: vec![line] }
+    }
+
     /// Returns the message that is said after `before` others.
     pub(super) fn line(&self, before: usize) -> &Line {
         match before.checked_sub(self.first.len()) {
@@ -99,6 +97,13 @@ impl Speech {
             Some(later) => &self.again[later % self.again.len()],
         }
     }
+}
+
+/// Returns a frame with the next mask.
+fn masked(noise: &mut Noise, first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(payload.len() + 14);
+    push_masked(&mut frame, first, noise.next_mask(), payload);
+    frame
 }
 
 /// Returns an update such as services send to pages: names that recur, numbers and identifiers that do not.

@@ -77,7 +77,7 @@ impl Prepared {
             Some(known) => known.as_ref()?,
             None if inner.led.swap(true, Ordering::Relaxed) => {
                 let known = inner.together.get_or_init(|| Together::of(several));
-                // Whoever takes only some of them goes on with any other: those would keep a run each.
+                // A connection that is full after some of them goes on from any other: each would keep a run of its own.
                 for one in behind {
                     let _it_may_lead_already = one.0.together.set(None);
                 }
