@@ -3,7 +3,9 @@
 //! and in the floor's figure as well.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +15,7 @@ use duplexer_benches::memory::{Cost, Counts, Network, Room, Wire, bound_memory};
 use duplexer_benches::servers::{keep, open};
 use serde_json::{Value, json};
 use tokio::io::AsyncWrite as _;
+use tokio::time::{Instant, sleep, timeout};
 
 /// Measure connections in memory
 #[derive(Debug, clap::Parser)]
@@ -31,6 +34,8 @@ struct Arguments {
 enum Kind {
     /// Nothing: the transport is only there
     None,
+    /// A bare task with one timer, which only goes off; there is no transport
+    Timer,
     /// A bare task, with one timer where it pings
     Ideal,
     /// Our library
@@ -62,6 +67,9 @@ async fn main() -> anyhow::Result<()> {
     bound_memory(memory_max_mib << 20)?;
     let found = match (job, server) {
         (Job::Idle { connections, .. }, Kind::None) => only_there(connections)?,
+        (Job::Idle { connections, interval_ms }, Kind::Timer) => {
+            Idle::new(connections, interval_ms).measure_timers().await?
+        }
         (Job::Idle { connections, interval_ms }, Kind::Ideal) => {
             Idle::new(connections, interval_ms).measure(keep_bare, hang_up).await?
         }
@@ -72,7 +80,9 @@ async fn main() -> anyhow::Result<()> {
             let serve = |wire, _| serve(&server, wire);
             idle.measure(serve, async |_| server.shutdown(idle.patience()).await).await?
         }
-        (Job::FanOut { .. }, Kind::None) => anyhow::bail!("nothing hands nothing on"),
+        (Job::FanOut { .. }, Kind::None | Kind::Timer) => {
+            anyhow::bail!("it hands nothing on")
+        }
         (Job::FanOut { subscribers, rounds }, Kind::Ideal) => {
             hand_on_bare(subscribers, rounds).await?
         }
@@ -147,7 +157,7 @@ impl Idle {
         let all_gone = Counts { gone: connections, ..Counts::default() };
         let closing = Cost::now()?;
         let ended = async { tokio::join!(close(&network), network.carry(all_gone)) };
-        tokio::time::timeout(self.patience(), ended).await.context("the connections stay")?;
+        timeout(self.patience(), ended).await.context("the connections stay")?;
         let closed = Cost::now()?;
         network.check()?;
         Ok(json!({
@@ -164,8 +174,41 @@ impl Idle {
         }))
     }
 
+    /// Measures timers that nothing is done for: what connections that are kept alive need at least.
+    async fn measure_timers(self) -> anyhow::Result<Value> {
+        let Self { connections, interval } = self;
+        let rung = Arc::new(AtomicU64::new(0));
+        let before = Cost::now()?;
+        for _ in 0..connections {
+            let rung = rung.clone();
+            tokio::spawn(async move {
+                let mut timer = pin!(sleep(interval));
+                loop {
+                    timer.as_mut().await;
+                    timer.as_mut().reset(Instant::now() + interval);
+                    rung.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let all = async |rounds: u64| {
+            while rung.load(Ordering::Relaxed) < rounds * connections {
+                sleep(interval / 8).await;
+            }
+            Cost::now()
+        };
+        let patience = self.patience();
+        let first = timeout(patience, all(1)).await.context("timers are missing")??;
+        let last = timeout(patience, all(2)).await.context("timers are missing")??;
+        Ok(json!({
+            "connections": connections,
+            "interval_ms": u64::try_from(interval.as_millis())?,
+            "resident_bytes": last.bytes_since(&before, connections),
+            "round_us": last.cpu_us_since(&first, connections),
+        }))
+    }
+
     async fn carry(self, network: &Network, awaited: Counts, what: &str) -> anyhow::Result<()> {
-        let carried = tokio::time::timeout(self.patience(), network.carry(awaited)).await;
+        let carried = timeout(self.patience(), network.carry(awaited)).await;
         network.check()?;
         carried.with_context(|| format!("{what} are missing: {:?}", network.counts()))
     }
@@ -212,16 +255,16 @@ async fn hand_on(subscribers: u64, rounds: u64) -> anyhow::Result<Value> {
     let speaker = publisher.index();
     serve(publisher);
     let opened = Counts { opened: subscribers + 1, ..Counts::default() };
-    tokio::time::timeout(PATIENCE, network.carry(opened)).await.context("openings are missing")?;
+    timeout(PATIENCE, network.carry(opened)).await.context("openings are missing")?;
     // An opening is answered before its handler has been told.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    sleep(Duration::from_millis(20)).await;
 
     let hear = async |rounds: u64| {
         for _ in 0..rounds {
             let heard = network.counts().heard + subscribers;
             network.say(speaker);
             let all = network.carry(Counts { heard, ..Counts::default() });
-            tokio::time::timeout(PATIENCE, all).await.context("messages are missing")?;
+            timeout(PATIENCE, all).await.context("messages are missing")?;
         }
         anyhow::Ok(())
     };

@@ -97,6 +97,9 @@ enum Load {
         /// Connections that have their message under way together
         #[arg(long, default_value_t = 1)]
         together: usize,
+        /// Say compressed texts
+        #[arg(long)]
+        compressed: bool,
         /// Speak TLS
         #[arg(long)]
         tls: bool,
@@ -138,8 +141,9 @@ fn main() -> anyhow::Result<()> {
         Load::Latency { connections, payload_bytes, messages } => {
             Latency { connections, payload_bytes, messages }.run(&target, deadline)?
         }
-        Load::Idle { connections, payload_bytes, together, tls, rest_s } => {
-            let (words, rest) = (Words::Noise(payload_bytes), Duration::from_secs(rest_s));
+        Load::Idle { connections, payload_bytes, together, compressed, tls, rest_s } => {
+            let of = if compressed { Words::Compressed } else { Words::Noise };
+            let (words, rest) = (of(payload_bytes), Duration::from_secs(rest_s));
             Idle { connections, words, together, tls, rest }.run(&target, deadline)?
         }
         Load::Openings { count } => Openings { count, together: 32 }.run(&target, deadline)?,

@@ -9,7 +9,7 @@ pub enum Mode {
     Large,
     /// The same as [`Echo`](Self::Echo) on a multi-thread runtime, whose number of workers is the argument that follows.
     Workers,
-    /// Sends every message back piece by piece as it comes, without holding it whole.
+    /// Sends every message back piece by piece as it comes, without holding it whole, where the server can.
     Streamed,
     /// The same as [`Echo`](Self::Echo), with a keepalive ping every two seconds where the server has such a thing.
     KeptAlive,

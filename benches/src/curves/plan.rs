@@ -143,7 +143,7 @@ fn million(extent: Extent) -> Plan {
     let all = [10_000, 32_000, 100_000, 320_000, 1_000_000];
     Plan {
         points: extent.of(&all[..], &[10_000]).to_vec(),
-        series: vec![IDEAL, NONE, DUPLEXER],
+        series: vec![IDEAL, NONE, TIMER, DUPLEXER],
         charts: vec![
             chart(
                 "million-bytes",
@@ -333,6 +333,7 @@ fn cores_for(workers: u64, cores: usize) -> Vec<usize> {
 const IDEAL: Series = Series { name: "ideal", side: Side::Floor };
 /// In memory, transports that nobody serves.
 const NONE: Series = Series { name: "none", side: Side::Floor };
+const TIMER: Series = Series { name: "timer", side: Side::Floor };
 const DUPLEXER: Series = Series { name: "duplexer", side: Side::Ours };
 /// The rivals that the other figures say are best.
 const FASTWEBSOCKETS: Series = Series { name: "fastwebsockets", side: Side::Rival };

@@ -23,6 +23,8 @@ pub struct Scratch {
     /// Their capacities in all.
     buffers_bytes: usize,
     parts: Vec<Box<dyn Any + Send>>,
+    /// One of them was asked for since buffers were last freed.
+    parts_wanted: bool,
     /// For queues that hold something by reference.
     pub(crate) segments: Spare,
     mask_key: Box<dyn FnMut() -> [u8; 4] + Send>,
@@ -39,6 +41,7 @@ impl Scratch {
             buffers: Vec::new(),
             buffers_bytes: 0,
             parts: Vec::new(),
+            parts_wanted: false,
             segments: Spare::default(),
             mask_key: Box::new(mask_key),
             large: Recycled::default(),
@@ -74,8 +77,10 @@ impl Scratch {
         (self.mask_key)()
     }
 
-    /// The part of this scratch that belongs to type `T`, made on first use: an extension's pool of contexts.
+    /// The part of this scratch that belongs to type `T`, made on first use: an extension's pool of contexts. It may be freed while
+    /// no connection asks for any part, so it may hold only what can be made anew.
     pub fn part<T: Any + Send + Default>(&mut self) -> &mut T {
+        self.parts_wanted = true;
         let at = self.parts.iter().position(|part| part.is::<T>()).unwrap_or_else(|| {
             self.parts.push(Box::new(T::default()));
             self.parts.len() - 1
@@ -83,7 +88,7 @@ impl Scratch {
         self.parts[at].downcast_mut().expect("the part at this place was found or made as a T")
     }
 
-    /// Frees large buffers that have not been needed for a while, and most of the others now and then.
+    /// Frees large buffers and parts that have not been needed for a while, and most of the other buffers now and then.
     pub(crate) fn age(&mut self, now: Time) {
         if !self.large.age(now) {
             return;
@@ -97,6 +102,9 @@ impl Scratch {
         self.buffers_bytes = self.buffers.iter().map(Vec::capacity).sum();
         if self.output.capacity() > BUFFER_BYTES_IDLE_MAX {
             free(std::mem::take(&mut self.output));
+        }
+        if !std::mem::take(&mut self.parts_wanted) {
+            self.parts.clear();
         }
     }
 
@@ -167,5 +175,16 @@ mod tests {
         assert_eq!(scratch.buffers.len(), 101);
         scratch.age(Time::ORIGIN + Duration::from_mins(1));
         assert_eq!((scratch.buffers.len(), scratch.buffers_bytes), (16, 1600));
+    }
+
+    #[test]
+    fn parts_that_nobody_asks_for_are_freed_after_a_while() {
+        let mut scratch = Scratch::new(|| [0; 4]);
+        *scratch.part() = 7_u64;
+        scratch.age(Time::ORIGIN + Duration::from_mins(1));
+        assert_eq!(*scratch.part::<u64>(), 7, "it was asked for not long ago");
+        scratch.age(Time::ORIGIN + Duration::from_mins(2));
+        scratch.age(Time::ORIGIN + Duration::from_mins(3));
+        assert_eq!(*scratch.part::<u64>(), 0);
     }
 }

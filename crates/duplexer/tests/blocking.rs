@@ -75,6 +75,18 @@ fn a_thread_sends_receives_pings_and_closes() {
 }
 
 #[test]
+fn messages_that_have_come_are_taken_together() {
+    in_time(|| {
+        let mut socket = connect("/count");
+        let mut messages = vec![Message::from("0")];
+        assert_eq!(socket.recv_many(&mut messages, 1).expect("open"), 1);
+        assert_eq!(socket.recv_many(&mut messages, 0).expect("open"), 0);
+        while socket.recv_many(&mut messages, 64).expect("a clean end") > 0 {}
+        assert_eq!(messages, ["0", "1", "2", "3"].map(Message::from));
+    });
+}
+
+#[test]
 fn an_iterator_ends_with_the_connection() {
     let texts =
         in_time(|| connect("/count").map(|message| message.expect("open")).collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use duplexer::metrics as names;
-use duplexer::{CloseCode, Limits, Oversize, Rejection, Request, Server, WebSocket};
+use duplexer::{CloseCode, Limits, Oversize, Prepared, Rejection, Request, Server, WebSocket};
 use http::StatusCode;
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
@@ -110,16 +110,22 @@ async fn connections_messages_bytes_and_pings_are_counted_for_both_roles() {
         until(socket.send(text)).await.expect("it is open");
         until(socket.recv()).await.expect("open").expect("an echo");
     }
+    // Several at once are as many.
+    let news = ["six", "ten"].map(Prepared::new);
+    assert_eq!(socket.try_send_prepared_many(&news).expect("it is open"), 2);
+    for _ in &news {
+        until(socket.recv()).await.expect("open").expect("an echo");
+    }
     // A header of 2 bytes, a mask of 4 and a payload of 3; no mask on the way back.
-    assert_eq!(book.count(names::MESSAGES_SENT, client), 2);
-    assert_eq!(book.count(names::SENT_BYTES, client), 2 * 9);
-    assert_eq!(book.count(names::RECEIVED_BYTES, client), 2 * 5);
-    assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 2);
-    assert_eq!(book.count(names::RECEIVED_BYTES, hosted), 2 * 9);
+    assert_eq!(book.count(names::MESSAGES_SENT, client), 4);
+    assert_eq!(book.count(names::SENT_BYTES, client), 4 * 9);
+    assert_eq!(book.count(names::RECEIVED_BYTES, client), 4 * 5);
+    assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 4);
+    assert_eq!(book.count(names::RECEIVED_BYTES, hosted), 4 * 9);
     until(socket.send("x".repeat(1001))).await.expect("it is open");
     until(socket.ping()).await.expect("it answers");
     assert_eq!(book.count(names::MESSAGES_SKIPPED, hosted), 1);
-    assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 2);
+    assert_eq!(book.count(names::MESSAGES_RECEIVED, hosted), 4);
     assert_eq!(book.count(names::MESSAGES_SKIPPED, client), 0);
     assert_eq!(book.count(names::PINGS_SENT, client), 1);
     assert_eq!(book.count(names::PINGS_RECEIVED, hosted), 1);

@@ -64,6 +64,19 @@ impl Receiver {
             None => Err(RecvTimeoutError::TimedOut { after: timeout }),
         }
     }
+
+    /// Waits for the next message, and takes at most `limit` of those that have arrived with it, put behind what `messages` holds. Returns how
+    /// many came; 0 is a clean end, or a `limit` of 0.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_many`](crate::Receiver::recv_many).
+    pub fn recv_many(
+        &mut self,
+        messages: &mut Vec<Message>,
+        limit: usize,
+    ) -> Result<usize, RecvError> {
+        self.runtime.wait(self.inner.recv_many(messages, limit))
+    }
 }
 
 impl Iterator for Receiver {

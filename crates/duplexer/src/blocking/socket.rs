@@ -78,6 +78,18 @@ impl WebSocket {
         self.receiver.recv_timeout(timeout)
     }
 
+    /// Waits for the next message, and takes those along that have arrived with it; see [`Receiver::recv_many`].
+    ///
+    /// # Errors
+    /// The connection ended, and not cleanly.
+    pub fn recv_many(
+        &mut self,
+        messages: &mut Vec<Message>,
+        limit: usize,
+    ) -> Result<usize, RecvError> {
+        self.receiver.recv_many(messages, limit)
+    }
+
     /// Sends a message and waits until it is written; see [`Sender::send`].
     ///
     /// # Errors
