@@ -23,12 +23,12 @@ fn every_plan_gives_a_sample_for_each_of_its_charts() -> anyhow::Result<()> {
             let found: Vec<f64> = samples.iter().flatten().map(|it| it.figure).collect();
             assert!(!found.is_empty() && found.iter().all(|it| *it > 0.0), "{found:?}");
             // The transport that is only there is weighed, and no more; of timers a round is measured as well.
-            let is_measured = match series.name {
+            let measured = match series.name {
                 "none" => 1,
                 "timer" => 2,
                 _ => samples.len(),
             };
-            assert_eq!(found.len(), is_measured, "{}, {}: {found:?}", plan.name, series.name);
+            assert_eq!(found.len(), measured, "{}, {}: {found:?}", plan.name, series.name);
         }
     }
     Ok(())

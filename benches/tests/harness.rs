@@ -82,6 +82,7 @@ fn says_what_it_should(rival: &Contender) -> anyhow::Result<()> {
     }
     for (mode, words) in [
         (Mode::Echo, Words::Text(1024)),
+        (Mode::Streamed, Words::Noise(1024 * 1024)),
         (Mode::DeflateNoTakeover, Words::Json(Takeover::Off)),
         (Mode::DeflateTakeover, Words::Json(Takeover::On)),
     ] {

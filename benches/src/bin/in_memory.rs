@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
             idle.measure(serve, async |_| server.shutdown(idle.patience()).await).await?
         }
         (Job::FanOut { .. }, Kind::None | Kind::Timer) => {
-            anyhow::bail!("it hands nothing on")
+            anyhow::bail!("the server {server:?} hands nothing on")
         }
         (Job::FanOut { subscribers, rounds }, Kind::Ideal) => {
             hand_on_bare(subscribers, rounds).await?
@@ -179,7 +179,7 @@ impl Idle {
         let Self { connections, interval } = self;
         let rung = Arc::new(AtomicU64::new(0));
         let before = Cost::now()?;
-        for _ in 0..connections {
+        for begun in 1..=connections {
             let rung = rung.clone();
             tokio::spawn(async move {
                 let mut timer = pin!(sleep(interval));
@@ -189,11 +189,17 @@ impl Idle {
                     rung.fetch_add(1, Ordering::Relaxed);
                 }
             });
+            if begun % TOGETHER == 0 {
+                tokio::task::yield_now().await;
+            }
         }
         let all = async |rounds: u64| {
-            while rung.load(Ordering::Relaxed) < rounds * connections {
+            let awaited = rounds * connections;
+            while rung.load(Ordering::Relaxed) < awaited {
                 sleep(interval / 8).await;
             }
+            let found = rung.load(Ordering::Relaxed);
+            anyhow::ensure!(found == awaited, "{found} timers have gone off, not {awaited}");
             Cost::now()
         };
         let patience = self.patience();

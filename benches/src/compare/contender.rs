@@ -219,12 +219,13 @@ impl Contender {
         self.way(mode).is_some()
     }
 
-    /// Returns what is started for a mode. Who says nothing of pings echoes without them, and who cannot pass on a message before it
-    /// is whole sends it back then.
+    /// Returns what is started for a mode. Who says nothing of pings echoes without them, and a rival that cannot pass on a frame
+    /// before it is whole sends it back then.
     fn way(&self, mode: Mode) -> Option<&Way> {
         let of = |mode| self.ways.iter().find(|way| way.mode == mode);
         of(mode).or_else(|| match mode {
-            Mode::KeptAlive | Mode::Streamed => of(Mode::Echo),
+            Mode::KeptAlive => of(Mode::Echo),
+            Mode::Streamed if self.is_rival() => of(Mode::Echo),
             Mode::KeptAliveDeflate => of(Mode::DeflateNoTakeover),
             Mode::KeptAliveTls => of(Mode::Tls),
             _ => None,

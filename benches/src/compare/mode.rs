@@ -1,4 +1,4 @@
-//! What a workload asks a server to be. A server that cannot is left out of the workload.
+//! What a workload asks a server to be. A server that cannot, and has nothing else for it, is left out of the workload.
 
 /// What a server is started as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Mode {
     Large,
     /// The same as [`Echo`](Self::Echo) on a multi-thread runtime, whose number of workers is the argument that follows.
     Workers,
-    /// Sends every message back piece by piece as it comes, without holding it whole, where the server can.
+    /// Sends every message back piece by piece as it comes, without holding it whole. A rival that cannot sends it back whole.
     Streamed,
     /// The same as [`Echo`](Self::Echo), with a keepalive ping every two seconds where the server has such a thing.
     KeptAlive,

@@ -333,6 +333,7 @@ fn cores_for(workers: u64, cores: usize) -> Vec<usize> {
 const IDEAL: Series = Series { name: "ideal", side: Side::Floor };
 /// In memory, transports that nobody serves.
 const NONE: Series = Series { name: "none", side: Side::Floor };
+/// One timer for each connection, and nothing else.
 const TIMER: Series = Series { name: "timer", side: Side::Floor };
 const DUPLEXER: Series = Series { name: "duplexer", side: Side::Ours };
 /// The rivals that the other figures say are best.

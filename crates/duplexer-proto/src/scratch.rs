@@ -23,7 +23,7 @@ pub struct Scratch {
     /// Their capacities in all.
     buffers_bytes: usize,
     parts: Vec<Box<dyn Any + Send>>,
-    /// One of them was asked for since buffers were last freed.
+    /// One of them was asked for since [`age`](Self::age) last judged.
     parts_wanted: bool,
     /// For queues that hold something by reference.
     pub(crate) segments: Spare,
@@ -77,8 +77,8 @@ impl Scratch {
         (self.mask_key)()
     }
 
-    /// The part of this scratch that belongs to type `T`, made on first use: an extension's pool of contexts. It may be freed while
-    /// no connection asks for any part, so it may hold only what can be made anew.
+    /// The part of this scratch that belongs to type `T`, made on first use: an extension's pool of contexts. It may be freed between
+    /// any two calls of an extension, so it holds nothing of a message that has begun, and only what can be made anew.
     pub fn part<T: Any + Send + Default>(&mut self) -> &mut T {
         self.parts_wanted = true;
         let at = self.parts.iter().position(|part| part.is::<T>()).unwrap_or_else(|| {

@@ -5,7 +5,7 @@ mod support;
 
 use duplexer_proto::extension::{Boundary, DecodeError};
 use duplexer_proto::frame::{FrameError, Opcode, Rsv};
-use duplexer_proto::{Delivery, MessageError, MessageKind, Role, SendOptions};
+use duplexer_proto::{Delivery, MessageError, MessageKind, Role, SendOptions, Time};
 use support::{
     Endpoint, Frame, Seen, Setup, binary, frame, in_every_chunking, shared_deflate,
     takeover_deflate, text,
@@ -110,6 +110,35 @@ fn the_window_survives_a_final_block() {
         let seen = end.hears_frames(&[(0xc1, final_block), (0xc1, HELLO_AGAIN)]);
         assert_eq!(seen, [text("Hello"), text("Hello")]);
     });
+}
+
+#[test]
+fn messages_that_have_begun_go_on_when_unused_contexts_are_freed() {
+    for role in [Role::Client, Role::Server] {
+        for extensions in [shared_deflate, takeover_deflate] {
+            let mut end = Setup::new(role).extensions(extensions).build();
+            let write = |end: &mut Endpoint, text: &str, boundary| {
+                let Endpoint { connection, scratch, .. } = end;
+                connection.write_message(text.as_bytes(), boundary, scratch).expect("begun");
+            };
+            end.connection
+                .start_message(MessageKind::Text, SendOptions::default())
+                .expect("it is open");
+            write(&mut end, "Hel", Boundary::Within);
+            assert_eq!(end.hears_frame(0x41, &HELLO[..4]), []);
+            // Another connection of the thread looks at its timer.
+            let (mut other, mut now) = (Setup::new(role).build().connection, Time::ORIGIN);
+            for _ in 0..3 {
+                now = other.next_timeout(now).expect("keepalive is on");
+                other.handle_timeout(now, &mut end.scratch);
+                other.heard();
+            }
+            assert_eq!(end.hears_frame(0x80, &HELLO[4..]), [text("Hello")]);
+            write(&mut end, "lo", Boundary::End);
+            let sent: Vec<u8> = end.sends_frames().into_iter().flat_map(|it| it.payload).collect();
+            assert_eq!(sent, HELLO);
+        }
+    }
 }
 
 #[test]

@@ -140,9 +140,14 @@ fn large_memory_is_shrunk_before_it_is_freed() {
         *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (*state >> 24) as u8
     };
-    let mut state = 1;
-    let message: Vec<u8> = (0..1 << 20).map(|_| noise(&mut state)).collect();
-    for extensions in [support::no_extension, support::shared_deflate] {
+    // Of bytes of few values some are said before, so that a compressor finds matches, too.
+    for (extensions, values) in [
+        (support::no_extension as fn(Role) -> _, 255),
+        (support::shared_deflate, 255),
+        (support::shared_deflate, 3),
+    ] {
+        let mut state = 1;
+        let message: Vec<u8> = (0..1 << 20).map(|_| noise(&mut state) & values).collect();
         let [mut client, mut server] = [Role::Client, Role::Server]
             .map(|role| Setup::new(role).extensions(extensions).build());
         let mut pieces = Vec::new();
@@ -174,6 +179,33 @@ fn large_memory_is_shrunk_before_it_is_freed() {
         assert_eq!(heard, 16);
         assert!(freed < MMAP_BYTES_MIN, "{freed} bytes");
     }
+}
+
+#[test]
+fn contexts_are_freed_when_no_message_has_wanted_one_for_a_while() {
+    let mut end = Setup::new(Role::Server).extensions(support::shared_deflate).build();
+    let before = live();
+    let converse = |end: &mut Endpoint| {
+        end.hears_frame(0xc2, support::deflated(false));
+        send(end, vec![0; 1000]);
+        end.sends();
+    };
+    converse(&mut end);
+    let used = live() - before;
+    assert!(used > 128 * KIB, "a context for each direction: {used} bytes");
+    let mut now = Time::ORIGIN;
+    let mut rest = |end: &mut Endpoint| {
+        now = end.connection.next_timeout(now).expect("keepalive is on");
+        assert_eq!(end.connection.handle_timeout(now, &mut end.scratch), None);
+        end.hears_frame(0x8a, "");
+        end.sends();
+        live() - before
+    };
+    assert!(rest(&mut end) > 128 * KIB, "they were wanted since the last look");
+    let rested = rest(&mut end);
+    assert!(rested < 8 * KIB, "{rested} bytes");
+    converse(&mut end);
+    assert!(rest(&mut end) > 128 * KIB, "they are back");
 }
 
 #[test]

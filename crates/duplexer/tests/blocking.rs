@@ -12,7 +12,7 @@ use duplexer::{
 use tokio::net::TcpListener;
 
 /// A server on a thread of its own that echoes at every path but these: `/silent` reads nothing and says nothing, `/count` sends
-/// three messages and closes.
+/// three messages and closes, `/together` sends them in one write.
 fn server() -> SocketAddr {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
@@ -36,6 +36,14 @@ async fn handle(mut socket: WebSocket, request: Request) -> Result<(), RecvError
             for n in 1..=3 {
                 socket.send(n.to_string()).await.ok();
             }
+        }
+        "/together" => {
+            for n in 1..=3 {
+                socket.feed(n.to_string()).await.ok();
+            }
+            socket.flush().await.ok();
+            // Else the close would be part of the write.
+            socket.recv().await?;
         }
         _ => {
             while let Some(message) = socket.recv().await? {
@@ -77,12 +85,14 @@ fn a_thread_sends_receives_pings_and_closes() {
 #[test]
 fn messages_that_have_come_are_taken_together() {
     in_time(|| {
-        let mut socket = connect("/count");
+        let mut socket = connect("/together");
         let mut messages = vec![Message::from("0")];
-        assert_eq!(socket.recv_many(&mut messages, 1).expect("open"), 1);
         assert_eq!(socket.recv_many(&mut messages, 0).expect("open"), 0);
-        while socket.recv_many(&mut messages, 64).expect("a clean end") > 0 {}
+        assert_eq!(socket.recv_many(&mut messages, 1).expect("open"), 1);
+        assert_eq!(socket.recv_many(&mut messages, 64).expect("open"), 2);
         assert_eq!(messages, ["0", "1", "2", "3"].map(Message::from));
+        socket.send("done").expect("it is open");
+        assert_eq!(socket.recv_many(&mut messages, 64).expect("a clean end"), 0);
     });
 }
 

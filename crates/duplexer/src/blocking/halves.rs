@@ -65,8 +65,9 @@ impl Receiver {
         }
     }
 
-    /// Waits for the next message, and takes at most `limit` of those that have arrived with it, put behind what `messages` holds. Returns how
-    /// many came; 0 is a clean end, or a `limit` of 0.
+    /// Waits for the next message, and takes those along that have arrived with it, up to the next control frame: they are put behind
+    /// what `messages` holds, at most `limit` in all, and no more once they are 256 KiB. Returns how many came; 0 is a clean end, or a
+    /// `limit` of 0. An end that has arrived behind them is told by the next call.
     ///
     /// # Errors
     /// As [`Receiver::recv_many`](crate::Receiver::recv_many).

@@ -6,7 +6,8 @@ use std::fmt;
 use super::compressor::{Block, Compressor};
 use super::inflater::Inflater;
 
-/// The contexts that one thread's connections share.
+/// The contexts that one thread's connections share. Freed with all that is in it when no message has wanted one for a while: those of
+/// messages that have begun are lent out.
 pub(super) struct DeflatePool {
     /// [`STAGE_BYTES`] long; the inflater writes here, so that no output is filled with zeros first.
     pub(super) stage: Box<[u8]>,

@@ -330,5 +330,6 @@ const RUN_EXTRA: [u32; RUNS] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 const RUN_ORDER: [usize; RUNS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// The most that a stored block holds, in bytes.
 const STORED_MAX: usize = 0xffff;
-/// Most literals and matches in a block: as many as zlib takes by default.
-const TOKENS_MAX: usize = 16 << 10;
+/// Literals and matches from which on a block is full: as many as zlib takes by default with those that come with the last, a match of up to
+/// 258 bytes behind a literal for each match that it was longer than. Memory for them grows to 64 KiB and not beyond.
+const TOKENS_MAX: usize = (16 << 10) - 256;
