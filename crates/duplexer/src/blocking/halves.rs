@@ -65,9 +65,9 @@ impl Receiver {
         }
     }
 
-    /// Waits for the next message, and takes those along that have arrived with it, up to the next control frame: they are put behind
-    /// what `messages` holds, at most `limit` in all, and no more once they are 256 KiB. Returns how many came; 0 is a clean end, or a
-    /// `limit` of 0. An end that has arrived behind them is told by the next call.
+    /// Waits for the next message, and takes those along that have arrived with it, each whole in one frame, up to the next control
+    /// frame: they are put behind what `messages` holds, at most `limit` of them, and no more once they are 256 KiB. Returns how
+    /// many came; 0 is a clean end, or a `limit` of 0. An end that has arrived behind them is told by the next call.
     ///
     /// # Errors
     /// As [`Receiver::recv_many`](crate::Receiver::recv_many).
@@ -171,8 +171,8 @@ impl Sender {
         self.runtime.wait(self.inner.ping())
     }
 
-    /// Closes the connection and waits for its end, at most `close_timeout`. Idempotent. A receiver that waits in another thread
-    /// returns.
+    /// Closes the connection and waits for its end, at most `close_timeout`. Messages not yet received are discarded. Idempotent. A
+    /// receiver that waits in another thread returns.
     ///
     /// # Errors
     /// The code may not be sent or the reason is longer than 123 bytes; nothing was done then.

@@ -154,7 +154,7 @@ impl WebSocket {
         self.sender.ping()
     }
 
-    /// Closes the connection and waits for its end, at most `close_timeout`. Idempotent.
+    /// Closes the connection and waits for its end, at most `close_timeout`. Messages not yet received are discarded. Idempotent.
     ///
     /// # Errors
     /// The code may not be sent or the reason is longer than 123 bytes; nothing was done then.
